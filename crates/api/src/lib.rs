@@ -1,0 +1,1 @@
+//! HTTP, WebSocket, SSE and the page.

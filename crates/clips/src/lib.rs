@@ -1,0 +1,1 @@
+//! Files and wires that carry signing: .pose, live landmarks, JPEG frames.

@@ -1,0 +1,1 @@
+//! The writer that decides commands, and the Follower that folds the log.

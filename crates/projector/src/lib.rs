@@ -1,0 +1,1 @@
+//! The tables: writing, reading, rebuilding them.

@@ -1,0 +1,1 @@
+//! What happens later or outside: timers, retention, mail, webhooks.

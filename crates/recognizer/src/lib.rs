@@ -1,0 +1,1 @@
+//! Captions: features, model, training, evaluation, the serving engine.

@@ -1,0 +1,2 @@
+//! The signcall binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! What flows between processes: the log, frames, commands, live messages.

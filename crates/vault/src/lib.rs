@@ -1,0 +1,1 @@
+//! Keys for personal data: make, seal, open, destroy.
