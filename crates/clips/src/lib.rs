@@ -1,1 +1,18 @@
-//! Files and wires that carry signing: .pose, live landmarks, JPEG frames.
+//! Files and wires that carry signing: `.pose` files, live landmark batches, JPEG frames.
+//!
+//! Everything here is pure: bytes in, checked frames out, or a [`ClipError`] that names the place
+//! of the fault. Counts are checked against the bytes that are really there, and against named
+//! limits, before anything is allocated for them.
+//!
+//! # Layout
+//! * [`landmarks`]: what every source of landmarks becomes: [`Frame`]s of named points.
+//! * [`pose`]: the exchange format of the field, v0, v0.1 and v0.2, read and written.
+//! * `read`: the checked little-endian reader that both formats share.
+
+pub mod error;
+pub mod landmarks;
+pub mod pose;
+mod read;
+
+pub use error::{ClipError, ClipFault, Place};
+pub use landmarks::{Frame, Point};
