@@ -6,9 +6,9 @@ use crate::landmarks::Part;
 use crate::read::Reader;
 
 /// Most components taken in one file; MediaPipe's holistic has five.
-pub const MAX_COMPONENTS: usize = 32;
+pub(super) const MAX_COMPONENTS: usize = 32;
 /// Most numbers a point has, its confidence included.
-pub const MAX_FORMAT: usize = 8;
+pub(super) const MAX_FORMAT: usize = 8;
 
 /// What a header says, as far as it is needed.
 pub(super) struct Header {

@@ -139,11 +139,8 @@ fn odd_headers_are_refused() {
         (vec![("A", "", &["N"] as &[&str])], "point format"),
     ] {
         let error = parse(&by_hand(&components, 1)).expect_err(what);
-        let found = match &error.fault {
-            ClipFault::Unexpected { what, .. } => what,
-            other => panic!("{other}"),
-        };
-        assert_eq!(*found, what);
+        let ClipFault::Unexpected { what: found, .. } = error.fault else { panic!("{error}") };
+        assert_eq!(found, what);
     }
     let mut bytes = write(&clip(1, 15.0), Version::V0_2);
     bytes[0..4].copy_from_slice(&0.3f32.to_le_bytes());
