@@ -101,9 +101,8 @@ impl Frame {
     /// The same frame seen in a mirror: x runs the other way, and left and right change names.
     #[must_use]
     pub fn mirrored(&self) -> Self {
-        let flip = |p: &Point| match p.is_present() {
-            true => Point { x: self.width - p.x, ..*p },
-            false => Point::MISSING,
+        let flip = |p: &Point| {
+            if p.is_present() { Point { x: self.width - p.x, ..*p } } else { Point::MISSING }
         };
         let hand = |h: &Hand| h.each_ref().map(flip);
         Self {
