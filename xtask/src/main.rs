@@ -1,2 +1,55 @@
-//! Project chores.
-fn main() {}
+//! Project chores in Rust, so that a bare machine needs no other tool. `cargo xtask` lists them.
+
+mod bench;
+mod ci;
+mod machine;
+mod shell;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+cargo xtask test [--json] [-p CRATE]… [FILTER]…   get what the tests need, run them all, count them
+cargo xtask tidy                                  edges, owners, files, words, history
+cargo xtask ci [STEP]…                            every gate: fmt tidy deny clippy doc test
+cargo xtask bench NAME [--json] [--quick] […]     one set of figures against its peers
+cargo xtask bench criterion [FILTER]              the criterion benchmarks
+cargo xtask chaos [--cycles N] [--seed S] […]     kill and fault runs under load
+cargo xtask machine [--json]                      what the figures of this machine rest on";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `Ok(false)` when the chore ran and found fault.
+fn dispatch(args: &[String]) -> Result<bool> {
+    let Some((chore, rest)) = args.split_first() else {
+        println!("{USAGE}");
+        return Ok(true);
+    };
+    match chore.as_str() {
+        "test" => test::run(rest),
+        "tidy" => tidy::run(),
+        "ci" => ci::run(rest),
+        "bench" => bench::run(rest),
+        "chaos" => bench::program("chaos", rest),
+        "machine" => machine::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        other => anyhow::bail!("unknown chore {other:?}; these exist:\n{USAGE}"),
+    }
+}
