@@ -1,0 +1,49 @@
+//! A participant's consent to captions of their own signing, visible to all in the room.
+
+use serde::{Deserialize, Serialize};
+
+use super::leave::one;
+use super::{acting_user, open_room_of};
+use crate::command::{Actor, Decision, Rejection};
+use crate::id::RoomId;
+use crate::room::event::{Consent, ConsentChanged, RoomEvent};
+use crate::state::State;
+use crate::subject::Subject;
+
+/// Switch captions of one's own signing on or off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetCaptions {
+    /// Where.
+    pub room: RoomId,
+    /// To what.
+    pub consent: Consent,
+    /// The language signed, if said.
+    pub language: Option<String>,
+    /// The model wanted, if said.
+    pub model: Option<String>,
+}
+
+impl SetCaptions {
+    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let user_id = acting_user(state, actor)?;
+        let room = open_room_of(state, user_id, self.room)?;
+        let same = room
+            .participants
+            .get(&user_id)
+            .is_some_and(|now| now.consent == self.consent && now.model == self.model);
+        if same {
+            let subject = Subject::Room(self.room);
+            return Ok(Decision { subject, events: Vec::new(), created: None });
+        }
+        Ok(one(
+            self.room,
+            RoomEvent::ConsentChanged(ConsentChanged {
+                room_id: self.room,
+                user_id,
+                consent: self.consent,
+                language: self.language.clone(),
+                model: self.model.clone(),
+            }),
+        ))
+    }
+}

@@ -1,0 +1,174 @@
+//! Captions that become rows: what the recognizer read, what people typed, and corrections.
+
+use serde::{Deserialize, Serialize};
+
+use super::leave::one;
+use super::{acting_user, open_room_of, room_of};
+use crate::command::{Actor, Created, Decision, Rejection, Stamp, SystemRole};
+use crate::id::{RoomId, SegmentId, TranscriptId, UserId};
+use crate::room::event::{RoomEvent, TranscriptKind, TranscriptRecorded, TranscriptRevised};
+use crate::sealed::{Clear, Personal};
+use crate::state::State;
+use crate::subject::Subject;
+use crate::text;
+use crate::time::Timestamp;
+
+/// Write down a final segment; only a recognition worker may ask for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordTranscript {
+    /// Where.
+    pub room: RoomId,
+    /// Who signed it, as the authenticated frames said.
+    pub user: UserId,
+    /// The segment; sent again, it is not stored again.
+    pub segment: SegmentId,
+    /// A signed or a spelled word.
+    pub kind: TranscriptKind,
+    /// The model's labels.
+    pub text: Clear,
+    /// Capture time of its first frame.
+    pub start: Timestamp,
+    /// Capture time of its last frame.
+    pub end: Timestamp,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// Name and version.
+    pub model: String,
+}
+
+/// Type a caption instead of signing it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TypeCaption {
+    /// Where.
+    pub room: RoomId,
+    /// Drawn by the API.
+    pub segment: SegmentId,
+    /// The text.
+    pub text: Clear,
+}
+
+/// Correct the text of a segment: a revision, never an overwrite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CorrectTranscript {
+    /// Where.
+    pub room: RoomId,
+    /// Which.
+    pub transcript: TranscriptId,
+    /// The new text.
+    pub text: Clear,
+    /// The revision that the editor saw, to tell a collision.
+    pub expected: Option<u32>,
+}
+
+/// Milliseconds of `at` in a call that began at `start`; nothing lies before the beginning.
+fn call_ms(start: Timestamp, at: Timestamp) -> u64 {
+    u64::try_from((at.micros() - start.micros()) / 1000).unwrap_or(0)
+}
+
+impl RecordTranscript {
+    pub(crate) fn decide(
+        &self,
+        state: &State,
+        actor: Actor,
+        stamp: &mut Stamp,
+    ) -> Result<Decision, Rejection> {
+        if actor != Actor::System(SystemRole::Recognizer) {
+            let detail = "only a recognition worker writes down what was signed".to_owned();
+            return Err(Rejection::Forbidden(detail));
+        }
+        let subject = Subject::Room(self.room);
+        let room = state.rooms.get(self.room).ok_or(Rejection::NotFound("room"))?;
+        if let Some(stored) = room.segment(self.segment) {
+            let created = Some(Created::Transcript(stored));
+            return Ok(Decision { subject, events: Vec::new(), created });
+        }
+        if !room.captions(self.user) || state.users.get(self.user).is_none_or(|u| u.is_blocked()) {
+            return Err(Rejection::NoConsent);
+        }
+        if !self.confidence.is_finite() || !(0.0..=1.0).contains(&self.confidence) {
+            let detail = format!("is {}; 0 to 1 is allowed", self.confidence);
+            return Err(Rejection::Invalid { field: "confidence", detail });
+        }
+        let text = Personal::Clear(text::body("ts_content", &self.text, text::MESSAGE)?);
+        let transcript_id = TranscriptId::new(stamp.id());
+        let start_ms = call_ms(room.created_at, self.start);
+        let mut decision = one(
+            self.room,
+            RoomEvent::TranscriptRecorded(TranscriptRecorded {
+                room_id: self.room,
+                transcript_id,
+                user_id: self.user,
+                segment_id: self.segment,
+                kind: self.kind,
+                text,
+                start_ms,
+                end_ms: call_ms(room.created_at, self.end).max(start_ms),
+                confidence: Some(self.confidence),
+                model: Some(self.model.clone()),
+            }),
+        );
+        decision.created = Some(Created::Transcript(transcript_id));
+        Ok(decision)
+    }
+}
+
+impl TypeCaption {
+    pub(crate) fn decide(
+        &self,
+        state: &State,
+        actor: Actor,
+        stamp: &mut Stamp,
+    ) -> Result<Decision, Rejection> {
+        let user_id = acting_user(state, actor)?;
+        let room = open_room_of(state, user_id, self.room)?;
+        let text = Personal::Clear(text::body("ts_content", &self.text, text::MESSAGE)?);
+        let now_ms = call_ms(room.created_at, stamp.now);
+        let transcript_id = TranscriptId::new(stamp.id());
+        let mut decision = one(
+            self.room,
+            RoomEvent::TranscriptRecorded(TranscriptRecorded {
+                room_id: self.room,
+                transcript_id,
+                user_id,
+                segment_id: self.segment,
+                kind: TranscriptKind::Typed,
+                text,
+                start_ms: now_ms,
+                end_ms: now_ms,
+                confidence: None,
+                model: None,
+            }),
+        );
+        decision.created = Some(Created::Transcript(transcript_id));
+        Ok(decision)
+    }
+}
+
+impl CorrectTranscript {
+    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let editor = acting_user(state, actor)?;
+        let room = room_of(state, editor, self.room)?;
+        if !room.admits(editor) {
+            return Err(Rejection::NotFound("transcript"));
+        }
+        let now = room.transcript(self.transcript).ok_or(Rejection::NotFound("transcript"))?;
+        if self.expected.is_some_and(|seen| seen != now.revision) {
+            return Err(Rejection::Stale);
+        }
+        let text = Personal::Clear(text::body("ts_content", &self.text, text::MESSAGE)?);
+        let mut decision = one(
+            self.room,
+            RoomEvent::TranscriptRevised(TranscriptRevised {
+                room_id: self.room,
+                transcript_id: self.transcript,
+                user_id: now.author,
+                revision: now.revision + 1,
+                editor: Some(editor),
+                model: None,
+                text,
+            }),
+        );
+        decision.created = Some(Created::Transcript(self.transcript));
+        Ok(decision)
+    }
+}

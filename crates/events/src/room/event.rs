@@ -1,0 +1,270 @@
+//! What can have happened to rooms. Each payload is also its newest stored shape: changing one
+//! fails the golden test until a new tag is made (see [`crate::stored`]).
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::state::Settings;
+use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, TranscriptId, UserId};
+use crate::sealed::{KeyScope, Personal, PersonalField, label};
+use crate::time::Timestamp;
+use crate::user::payloads;
+
+/// What happened to rooms.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each variant is documented at its payload")]
+pub enum RoomEvent {
+    Created(Created),
+    SettingsChanged(SettingsChanged),
+    HandedOver(HandedOver),
+    Closed(Closed),
+    Deleted(Deleted),
+    ParticipantJoined(ParticipantJoined),
+    ParticipantAdmitted(ParticipantAdmitted),
+    ParticipantLeft(ParticipantLeft),
+    ParticipantRemoved(ParticipantRemoved),
+    ConsentChanged(ConsentChanged),
+    MessageSent(MessageSent),
+    MessageEdited(MessageEdited),
+    MessageDeleted(MessageDeleted),
+    TranscriptRecorded(TranscriptRecorded),
+    TranscriptRevised(TranscriptRevised),
+    TextsExpired(TextsExpired),
+}
+
+payloads! {
+    /// A room exists now; its owner is in it.
+    Created {
+        /// Which.
+        room_id: RoomId,
+        /// What people type to find it.
+        room_code: RoomCode,
+        /// Who made it.
+        owner_id: UserId,
+        /// The owner's row in `room_participant`.
+        participant_id: ParticipantId,
+        /// How it starts.
+        settings: Settings,
+    }
+    /// The owner changed how it is run.
+    SettingsChanged {
+        /// Which.
+        room_id: RoomId,
+        /// All settings as they are now.
+        settings: Settings,
+    }
+    /// Somebody else owns it now.
+    HandedOver {
+        /// Which.
+        room_id: RoomId,
+        /// The new owner, a participant.
+        owner_id: UserId,
+    }
+    /// The call is over; what was said stays readable.
+    Closed {
+        /// Which.
+        room_id: RoomId,
+    }
+    /// Gone with everything in it. Its keys are destroyed after this event.
+    Deleted {
+        /// Which.
+        room_id: RoomId,
+    }
+    /// Somebody came in, or into the lobby.
+    ParticipantJoined {
+        /// Where.
+        room_id: RoomId,
+        /// The row in `room_participant`.
+        participant_id: ParticipantId,
+        /// Who.
+        user_id: UserId,
+        /// In, or waiting.
+        admission: Admission,
+    }
+    /// Let in from the lobby, or allowed back after a removal.
+    ParticipantAdmitted {
+        /// Where.
+        room_id: RoomId,
+        /// Who.
+        user_id: UserId,
+    }
+    /// Somebody went.
+    ParticipantLeft {
+        /// Where from.
+        room_id: RoomId,
+        /// Who.
+        user_id: UserId,
+    }
+    /// Somebody was sent away (or refused at the lobby), and does not come back until admitted.
+    ParticipantRemoved {
+        /// Where from.
+        room_id: RoomId,
+        /// Who.
+        user_id: UserId,
+    }
+    /// A participant switched captions of their own signing on or off.
+    ConsentChanged {
+        /// Where.
+        room_id: RoomId,
+        /// Whose signing.
+        user_id: UserId,
+        /// To what.
+        consent: Consent,
+        /// The language they sign, if said (BCP 47 or ISO 639-3, such as `ase`).
+        language: Option<String>,
+        /// The model they want, if said.
+        model: Option<String>,
+    }
+    /// A chat message.
+    MessageSent {
+        /// Where.
+        room_id: RoomId,
+        /// Which.
+        message_id: MessageId,
+        /// Who wrote it.
+        user_id: UserId,
+        /// The text.
+        text: Personal,
+    }
+    /// A chat message has another text.
+    MessageEdited {
+        /// Where.
+        room_id: RoomId,
+        /// Which.
+        message_id: MessageId,
+        /// Who wrote it.
+        user_id: UserId,
+        /// 2 for the first edit.
+        revision: u32,
+        /// The new text.
+        text: Personal,
+    }
+    /// A chat message is hidden; a tombstone stays.
+    MessageDeleted {
+        /// Where.
+        room_id: RoomId,
+        /// Which.
+        message_id: MessageId,
+    }
+    /// A final caption: revision 1 of a segment.
+    TranscriptRecorded {
+        /// Where.
+        room_id: RoomId,
+        /// The row in `transcript`.
+        transcript_id: TranscriptId,
+        /// Who signed or typed it.
+        user_id: UserId,
+        /// The segment, stable for ever.
+        segment_id: SegmentId,
+        /// Signed word, spelled word, or typed.
+        kind: TranscriptKind,
+        /// The text: the model's labels verbatim.
+        text: Personal,
+        /// Milliseconds since the room was created.
+        start_ms: u64,
+        /// Milliseconds since the room was created.
+        end_ms: u64,
+        /// 0 to 1; `None` for typed text.
+        confidence: Option<f32>,
+        /// Name and version of the model; `None` for typed text.
+        model: Option<String>,
+    }
+    /// A segment has another text, by a person or by a later model.
+    TranscriptRevised {
+        /// Where.
+        room_id: RoomId,
+        /// Which.
+        transcript_id: TranscriptId,
+        /// Who signed it (whose key seals the text).
+        user_id: UserId,
+        /// 2 for the first revision.
+        revision: u32,
+        /// The person who corrected it; `None` for a model.
+        editor: Option<UserId>,
+        /// The model that read it again.
+        model: Option<String>,
+        /// The new text.
+        text: Personal,
+    }
+    /// The texts of these days are past their retention. Their keys are destroyed after this event.
+    TextsExpired {
+        /// Where.
+        room_id: RoomId,
+        /// Transcript rows created before this day lose their text.
+        transcripts_before: Option<NaiveDate>,
+        /// Message rows created before this day lose their text.
+        messages_before: Option<NaiveDate>,
+    }
+}
+
+/// Whether a participant is in or waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admission {
+    /// In the room.
+    Admitted,
+    /// In the lobby.
+    Waiting,
+}
+
+/// What a participant allows to be done with their signing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// Nothing.
+    None,
+    /// Captions.
+    Captions,
+    /// Captions, and keeping the landmarks.
+    CaptionsAndKeeping,
+}
+
+/// Where a transcript row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TranscriptKind {
+    /// A signed word.
+    Gloss,
+    /// A word spelled letter by letter.
+    Fingerspelling,
+    /// Typed by a participant.
+    Typed,
+}
+
+impl RoomEvent {
+    /// The personal fields: texts under the key of their author, room and day.
+    pub fn personal(&mut self, at: Timestamp) -> Vec<PersonalField<'_>> {
+        let text = |author, room, name: &str, row, field| {
+            let scope = KeyScope::Text { author, room, day: at.day() };
+            vec![PersonalField { scope, label: label(name, row), field }]
+        };
+        match self {
+            Self::MessageSent(e) => {
+                text(e.user_id, e.room_id, "message.1", e.message_id.get(), &mut e.text)
+            }
+            Self::MessageEdited(e) => {
+                let name = format!("message.{}", e.revision);
+                text(e.user_id, e.room_id, &name, e.message_id.get(), &mut e.text)
+            }
+            Self::TranscriptRecorded(e) => {
+                text(e.user_id, e.room_id, "transcript.1", e.transcript_id.get(), &mut e.text)
+            }
+            Self::TranscriptRevised(e) => {
+                let name = format!("transcript.{}", e.revision);
+                text(e.user_id, e.room_id, &name, e.transcript_id.get(), &mut e.text)
+            }
+            Self::Created(_)
+            | Self::SettingsChanged(_)
+            | Self::HandedOver(_)
+            | Self::Closed(_)
+            | Self::Deleted(_)
+            | Self::ParticipantJoined(_)
+            | Self::ParticipantAdmitted(_)
+            | Self::ParticipantLeft(_)
+            | Self::ParticipantRemoved(_)
+            | Self::ConsentChanged(_)
+            | Self::MessageDeleted(_)
+            | Self::TextsExpired(_) => Vec::new(),
+        }
+    }
+}

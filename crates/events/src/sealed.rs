@@ -1,0 +1,147 @@
+//! Personal fields: readable in commands, sealed in events, erased when their key is destroyed.
+//!
+//! The log keeps only the sealed form. Which key seals a field follows from the event itself
+//! ([`KeyScope`]), so that destroying a key erases every copy of the field at once.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{RoomId, UserId};
+
+/// Readable personal text on its way to the decider. Never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Clear(String);
+
+impl Clear {
+    /// Marks a text as personal.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Clear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clear({} characters)", self.0.chars().count())
+    }
+}
+
+/// The key that seals a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum KeyScope {
+    /// A user's own data: names, e-mail, password hash. Destroyed when the user is deleted.
+    User(UserId),
+    /// What one author wrote or signed in one room on one UTC day.
+    Text {
+        /// Who wrote or signed.
+        author: UserId,
+        /// Where.
+        room: RoomId,
+        /// The UTC day of the commit.
+        day: NaiveDate,
+    },
+}
+
+impl fmt::Display for KeyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user/{user}"),
+            Self::Text { author, room, day } => write!(f, "text/{author}/{room}/{day}"),
+        }
+    }
+}
+
+/// A personal field of an event.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Personal {
+    /// Readable: between `decide` and sealing, never stored.
+    Clear(String),
+    /// As the log holds it: nonce and ciphertext.
+    Sealed(Vec<u8>),
+    /// Its key is gone. A value like any other, never an error.
+    Erased,
+}
+
+impl Personal {
+    /// Takes the text of a command into an event.
+    pub fn from_clear(text: &Clear) -> Self {
+        Self::Clear(text.0.clone())
+    }
+}
+
+impl fmt::Debug for Personal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clear(text) => write!(f, "Clear({} characters)", text.chars().count()),
+            Self::Sealed(bytes) => write!(f, "Sealed({} bytes)", bytes.len()),
+            Self::Erased => f.write_str("Erased"),
+        }
+    }
+}
+
+impl Serialize for Personal {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Clear(_) => Err(serde::ser::Error::custom(
+                "a personal field was about to be stored in clear; seal it first",
+            )),
+            Self::Sealed(bytes) => to.serialize_str(&BASE64.encode(bytes)),
+            Self::Erased => to.serialize_str(""),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Personal {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        if text.is_empty() {
+            return Ok(Self::Erased);
+        }
+        BASE64.decode(text.as_bytes()).map(Self::Sealed).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A personal field inside an event, with what is needed to seal or open it.
+#[derive(Debug)]
+pub struct PersonalField<'a> {
+    /// The key.
+    pub scope: KeyScope,
+    /// Bound into the seal, so that a ciphertext can't be moved to another field or row.
+    pub label: String,
+    /// The field.
+    pub field: &'a mut Personal,
+}
+
+/// The label of a field of a row, such as `user.username/12`.
+pub fn label(field: &str, row: u64) -> String {
+    format!("{field}/{row}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_text_cannot_be_stored() {
+        assert!(serde_json::to_string(&Personal::Clear("Ada".into())).is_err());
+        let sealed = Personal::Sealed(vec![1, 2, 3]);
+        let json = serde_json::to_string(&sealed).unwrap();
+        assert_eq!(serde_json::from_str::<Personal>(&json).unwrap(), sealed);
+        assert_eq!(serde_json::from_str::<Personal>("\"\"").unwrap(), Personal::Erased);
+    }
+
+    #[test]
+    fn debug_shows_no_text() {
+        let shown = format!("{:?} {:?}", Clear::new("Ada"), Personal::Clear("Ada".into()));
+        assert!(!shown.contains("Ada"));
+    }
+}

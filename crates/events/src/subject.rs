@@ -1,0 +1,145 @@
+//! The only place where subject text is formed and parsed. Ids in subjects are hexadecimal, so
+//! that no character of theirs can mean anything to a broker.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{IdError, RoomId, UserId};
+
+/// What a commit concerns: one user, one room, or (only `users.seen`) many users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// One user.
+    User(UserId),
+    /// One room.
+    Room(RoomId),
+    /// Many users at once: the batched `users.seen`.
+    Users,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user.{:x}", id.get()),
+            Self::Room(id) => write!(f, "room.{:x}", id.get()),
+            Self::Users => f.write_str("users"),
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let hexadecimal = |digits| u64::from_str_radix(digits, 16).ok();
+        let parsed = match text.split_once('.') {
+            Some(("user", digits)) => hexadecimal(digits).map(|n| Self::User(UserId::new(n))),
+            Some(("room", digits)) => hexadecimal(digits).map(|n| Self::Room(RoomId::new(n))),
+            None if text == "users" => Some(Self::Users),
+            Some(_) | None => None,
+        };
+        parsed.ok_or_else(|| IdError {
+            what: "subject",
+            expected: "user.<hex>, room.<hex> or users",
+            value: text.to_owned(),
+        })
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Subject {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Subjects on NATS, all below one prefix so that several installations can share a cluster.
+#[derive(Debug, Clone)]
+pub struct Subjects {
+    prefix: String,
+}
+
+impl Subjects {
+    /// `prefix` is lower-case letters, digits and underscores, `signcall` by default.
+    pub fn new(prefix: &str) -> Result<Self, IdError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if prefix.is_empty() || !prefix.bytes().all(allowed) {
+            return Err(IdError {
+                what: "subject prefix",
+                expected: "lower-case letters, digits and underscores",
+                value: prefix.to_owned(),
+            });
+        }
+        Ok(Self { prefix: prefix.to_owned() })
+    }
+
+    /// Name of the stream that holds the log.
+    pub fn log_stream(&self) -> String {
+        format!("{}_log", self.prefix)
+    }
+
+    /// The one subject of the log's blocks.
+    pub fn log(&self) -> String {
+        format!("{}.log", self.prefix)
+    }
+
+    /// Name of the short-lived stream of frame batches.
+    pub fn frames_stream(&self) -> String {
+        format!("{}_frames", self.prefix)
+    }
+
+    /// Frame batches of one sender in one room.
+    pub fn frames(&self, room: RoomId, user: UserId) -> String {
+        format!("{}.frames.{:x}.{:x}", self.prefix, room.get(), user.get())
+    }
+
+    /// All frame batches.
+    pub fn frames_all(&self) -> String {
+        format!("{}.frames.>", self.prefix)
+    }
+
+    /// Commands to whichever decider is up.
+    pub fn commands(&self) -> String {
+        format!("{}.commands", self.prefix)
+    }
+
+    /// Ephemeral messages of one room.
+    pub fn live(&self, room: RoomId) -> String {
+        format!("{}.live.room.{:x}", self.prefix, room.get())
+    }
+
+    /// Ephemeral messages of all rooms.
+    pub fn live_all(&self) -> String {
+        format!("{}.live.>", self.prefix)
+    }
+}
+
+impl Default for Subjects {
+    fn default() -> Self {
+        Self { prefix: "signcall".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_read_back() {
+        for subject in
+            [Subject::User(UserId::new(10)), Subject::Room(RoomId::new(255)), Subject::Users]
+        {
+            assert_eq!(subject.to_string().parse::<Subject>().unwrap(), subject);
+        }
+        assert!("user.zz".parse::<Subject>().is_err());
+        assert!("cat.1".parse::<Subject>().is_err());
+    }
+}

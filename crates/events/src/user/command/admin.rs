@@ -1,0 +1,113 @@
+//! What administrators decide: who else is one, who is blocked.
+
+use serde::{Deserialize, Serialize};
+
+use super::{administrator, existing, of_user};
+use crate::command::{Actor, Decision, Rejection};
+use crate::id::UserId;
+use crate::sealed::{Clear, Personal};
+use crate::state::State;
+use crate::text;
+use crate::user::event::{
+    AdminGranted, AdminRevoked, Blocked, RevocationReason, TokensRevoked, Unblocked, UserEvent,
+};
+
+macro_rules! about_a_user {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+        pub struct $name {
+            /// Whom it is about.
+            pub user: UserId,
+        }
+    )*};
+}
+
+about_a_user! {
+    /// Make somebody an administrator.
+    GrantAdmin,
+    /// Take it back.
+    RevokeAdmin,
+    /// Let a blocked user in again; clears the log-in lock and the counter too.
+    Unblock,
+}
+
+/// Block a user; every log-in of theirs ends at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// Whom.
+    pub user: UserId,
+    /// Why.
+    pub reason: Clear,
+}
+
+fn not_oneself(by: Option<UserId>, user: UserId) -> Result<(), Rejection> {
+    if by == Some(user) {
+        let detail = "administrators can't do this to themselves; ask another one".to_owned();
+        return Err(Rejection::Forbidden(detail));
+    }
+    Ok(())
+}
+
+impl GrantAdmin {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let by = administrator(state, actor)?;
+        not_oneself(by, self.user)?;
+        let user = existing(state, self.user)?;
+        if user.guest_of.is_some() || user.is_blocked() {
+            let detail = "a guest or a blocked user can't be an administrator".to_owned();
+            return Err(Rejection::Forbidden(detail));
+        }
+        let granted = UserEvent::AdminGranted(AdminGranted { user_id: self.user });
+        Ok(of_user(self.user, if user.is_admin { vec![] } else { vec![granted] }))
+    }
+}
+
+impl RevokeAdmin {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let by = administrator(state, actor)?;
+        not_oneself(by, self.user)?;
+        let user = existing(state, self.user)?;
+        if user.is_admin && state.users.admins() == 1 {
+            let detail = "the last administrator can't be revoked; grant another first".to_owned();
+            return Err(Rejection::LastAdmin(detail));
+        }
+        let revoked = UserEvent::AdminRevoked(AdminRevoked { user_id: self.user });
+        Ok(of_user(self.user, if user.is_admin { vec![revoked] } else { vec![] }))
+    }
+}
+
+impl Block {
+    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let by = administrator(state, actor)?;
+        not_oneself(by, self.user)?;
+        let user = existing(state, self.user)?;
+        if user.is_admin && state.users.admins() == 1 {
+            let detail = "the last administrator can't be blocked; grant another first".to_owned();
+            return Err(Rejection::LastAdmin(detail));
+        }
+        if user.is_blocked() {
+            return Ok(of_user(self.user, vec![]));
+        }
+        let reason = Personal::Clear(text::body("reason", &self.reason, text::REASON)?);
+        let user_id = self.user;
+        let why = RevocationReason::Blocked;
+        Ok(of_user(
+            user_id,
+            vec![
+                UserEvent::Blocked(Blocked { user_id, reason }),
+                UserEvent::TokensRevoked(TokensRevoked { user_id, except: None, reason: why }),
+            ],
+        ))
+    }
+}
+
+impl Unblock {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        administrator(state, actor)?;
+        let user = existing(state, self.user)?;
+        let nothing = !user.is_blocked() && user.failed_login_attempts == 0;
+        let unblocked = UserEvent::Unblocked(Unblocked { user_id: self.user });
+        Ok(of_user(self.user, if nothing { vec![] } else { vec![unblocked] }))
+    }
+}

@@ -1,0 +1,127 @@
+//! Logging in with a password that the API has verified, failures counted together, activity.
+
+use serde::{Deserialize, Serialize};
+
+use super::token::{NewToken, TOKENS_MAX};
+use super::{existing, of_user};
+use crate::command::{Actor, Created, Decision, Rejection, Stamp, SystemRole};
+use crate::event::Event;
+use crate::id::UserId;
+use crate::sealed::{Clear, Personal};
+use crate::state::State;
+use crate::subject::Subject;
+use crate::time::Timestamp;
+use crate::user::event::{
+    LoginFailed, LoginFailuresCleared, PasswordChanged, Seen, TokenRevoked, UserEvent,
+};
+
+/// Hand out a token to a user whose password was right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogIn {
+    /// Who.
+    pub user: UserId,
+    /// What is handed out.
+    pub token: NewToken,
+    /// A device that logged in before: it may, even while new devices are locked out.
+    pub known_device: bool,
+    /// The hash at today's cost, when the stored one was made at another.
+    pub rehashed: Option<Clear>,
+}
+
+/// Count wrong passwords, gathered over a short while so that nobody can fill the log.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RecordLoginFailures {
+    /// Whose account.
+    pub user: UserId,
+    /// How many.
+    pub attempts: u32,
+    /// How many in a row lock new devices out.
+    pub lock_after: u32,
+    /// For how long, in seconds.
+    pub lock_s: u32,
+}
+
+/// Write down who was active and when, many at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordSeen {
+    /// Users and times.
+    pub seen: Vec<(UserId, Timestamp)>,
+}
+
+/// A user's activity is written down at most once in this many seconds.
+pub const SEEN_EVERY_S: i64 = 60;
+/// Most users in one commit of activity.
+pub const SEEN_MAX: usize = 1000;
+
+impl LogIn {
+    pub(crate) fn decide(&self, state: &State, stamp: &mut Stamp) -> Result<Decision, Rejection> {
+        let user = state.users.get(self.user).ok_or(Rejection::LoggedOut)?;
+        if user.is_blocked() {
+            return Err(Rejection::Blocked);
+        }
+        let locked = user.login_locked_until.is_some_and(|until| until > stamp.now);
+        if locked && !self.known_device {
+            return Err(Rejection::LoggedOut);
+        }
+        let user_id = self.user;
+        let mut events = Vec::new();
+        if user.failed_login_attempts > 0 {
+            events.push(UserEvent::LoginFailuresCleared(LoginFailuresCleared { user_id }));
+        }
+        if let Some(hash) = &self.rehashed {
+            let password_hash = Personal::from_clear(hash);
+            let changed = PasswordChanged { user_id, password_hash };
+            events.push(UserEvent::PasswordRehashed(changed));
+        }
+        let live = user.tokens.iter().filter(|token| token.expires_at > stamp.now);
+        if live.clone().count() >= TOKENS_MAX
+            && let Some(oldest) = live.min_by_key(|token| token.issued_at)
+        {
+            let revoked = TokenRevoked { user_id, token_id: oldest.id };
+            events.push(UserEvent::TokenRevoked(revoked));
+        }
+        let issued = self.token.issue(user_id, stamp);
+        let created = Some(Created::Token(issued.token_id));
+        events.push(UserEvent::TokenIssued(issued));
+        Ok(Decision { created, ..of_user(user_id, events) })
+    }
+}
+
+impl RecordLoginFailures {
+    pub(crate) fn decide(
+        &self,
+        state: &State,
+        actor: Actor,
+        stamp: &mut Stamp,
+    ) -> Result<Decision, Rejection> {
+        if actor != Actor::System(SystemRole::Api) {
+            return Err(Rejection::Forbidden("only the API counts failed log-ins".to_owned()));
+        }
+        let user = existing(state, self.user)?;
+        let count = user.failed_login_attempts.saturating_add(self.attempts);
+        let locks = count >= self.lock_after;
+        let locked_until = locks.then(|| stamp.now.plus_seconds(i64::from(self.lock_s)));
+        let failed = LoginFailed { user_id: self.user, attempts: self.attempts, locked_until };
+        let events = if self.attempts > 0 { vec![UserEvent::LoginFailed(failed)] } else { vec![] };
+        Ok(of_user(self.user, events))
+    }
+}
+
+impl RecordSeen {
+    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        if actor != Actor::System(SystemRole::Api) {
+            return Err(Rejection::Forbidden("only the API records activity".to_owned()));
+        }
+        let fresh = |(user, at): &&(UserId, Timestamp)| {
+            let seen = state.users.get(*user).map(|user| user.last_seen);
+            seen.is_some_and(|seen| at.seconds_since(seen) >= SEEN_EVERY_S)
+        };
+        let seen: Vec<_> = self.seen.iter().take(SEEN_MAX).filter(fresh).copied().collect();
+        let events = if seen.is_empty() {
+            Vec::new()
+        } else {
+            vec![Event::User(UserEvent::Seen(Seen { seen }))]
+        };
+        Ok(Decision { subject: Subject::Users, events, created: None })
+    }
+}

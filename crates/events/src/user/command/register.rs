@@ -1,0 +1,84 @@
+//! Registering: a name and an address that nobody else has, and the first token with it.
+
+use serde::{Deserialize, Serialize};
+
+use super::of_user;
+use super::token::NewToken;
+use crate::command::{Created, Decision, Rejection, Stamp};
+use crate::id::{NameDigest, UserId};
+use crate::sealed::{Clear, Personal};
+use crate::state::State;
+use crate::text;
+use crate::user::event::{Registered, UserEvent};
+
+/// Register a user, or the first administrator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Register {
+    /// As typed.
+    pub username: Clear,
+    /// Of [`text::compared_name`] of it.
+    pub username_digest: NameDigest,
+    /// As typed.
+    pub email: Clear,
+    /// Of [`text::email`] of it.
+    pub email_digest: NameDigest,
+    /// bcrypt; made by the API, off the async threads.
+    pub password_hash: Clear,
+    /// The first administrator, by the bootstrap secret that the API has checked.
+    pub bootstrap: bool,
+    /// The token that is handed out with the answer.
+    pub token: NewToken,
+}
+
+/// Names that the system gives to guests.
+const GUEST_PREFIX: &str = "guest-";
+
+impl Register {
+    pub(crate) fn decide(&self, state: &State, stamp: &mut Stamp) -> Result<Decision, Rejection> {
+        if self.bootstrap && state.users.admins() > 0 {
+            let detail = "there is an administrator already; ask them".to_owned();
+            return Err(Rejection::Gone(detail));
+        }
+        let username = text::name("username", &self.username, text::USERNAME)?;
+        let reserved = text::compared_name(&username).starts_with(GUEST_PREFIX);
+        if reserved || username.contains(':') {
+            let detail = "can't start with \"guest-\" or contain a colon; choose another";
+            return Err(Rejection::Invalid { field: "username", detail: detail.to_owned() });
+        }
+        let email = checked_email(&self.email)?;
+        if state.users.by_username(self.username_digest).is_some() {
+            return Err(Rejection::UsernameTaken);
+        }
+        if state.users.by_email(self.email_digest).is_some() {
+            return Err(Rejection::EmailTaken);
+        }
+        let user_id = UserId::new(stamp.id());
+        let registered = Registered {
+            user_id,
+            username: Personal::Clear(username),
+            username_digest: self.username_digest,
+            email: Personal::Clear(email),
+            email_digest: self.email_digest,
+            password_hash: Personal::from_clear(&self.password_hash),
+            is_admin: self.bootstrap,
+            guest_of: None,
+        };
+        let issued = self.token.issue(user_id, stamp);
+        let events = vec![UserEvent::Registered(registered), UserEvent::TokenIssued(issued)];
+        Ok(Decision { created: Some(Created::User(user_id)), ..of_user(user_id, events) })
+    }
+}
+
+/// An address with something before and a domain after its one `@`.
+pub(crate) fn checked_email(email: &Clear) -> Result<String, Rejection> {
+    let email = text::name("email", &Clear::new(text::email(email.expose())), text::EMAIL)?;
+    let plausible = email.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+    });
+    let reserved = email.ends_with("@guest.invalid");
+    if !plausible || reserved || email.chars().any(char::is_whitespace) {
+        let detail = "is not an e-mail address such as ada@example.org".to_owned();
+        return Err(Rejection::Invalid { field: "email", detail });
+    }
+    Ok(email)
+}

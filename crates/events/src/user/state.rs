@@ -1,0 +1,321 @@
+//! What decisions about users rest on: names only as digests, personal fields only sealed.
+
+use std::collections::HashMap;
+
+use super::event::{TokenIssued, TokenKind, UserEvent};
+use crate::id::{NameDigest, RoomId, TokenDigest, TokenId, UserId};
+use crate::sealed::Personal;
+use crate::time::Timestamp;
+
+/// All users, and the ways to find one.
+#[derive(Debug, Clone, Default)]
+pub struct Users {
+    by_id: HashMap<UserId, User>,
+    by_username: HashMap<NameDigest, UserId>,
+    by_email: HashMap<NameDigest, UserId>,
+    by_token: HashMap<TokenDigest, (UserId, TokenId)>,
+    admins: usize,
+}
+
+/// One user.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Sealed under the user's key.
+    pub username: Personal,
+    username_digest: NameDigest,
+    /// Sealed under the user's key.
+    pub email: Personal,
+    email_digest: NameDigest,
+    /// Sealed under the user's key.
+    pub password_hash: Personal,
+    /// Grants access to the admin routes.
+    pub is_admin: bool,
+    /// A guest's one room.
+    pub guest_of: Option<RoomId>,
+    /// Blocked or not.
+    pub standing: Standing,
+    /// Wrong passwords in a row.
+    pub failed_login_attempts: u32,
+    /// Until then, new devices are refused.
+    pub login_locked_until: Option<Timestamp>,
+    /// The newest password reset link that was not used.
+    pub reset: Option<PasswordReset>,
+    /// Live and not yet swept tokens, oldest first.
+    pub tokens: Vec<Token>,
+    /// When the user registered.
+    pub created_at: Timestamp,
+    /// The last activity that was written down.
+    pub last_seen: Timestamp,
+}
+
+/// Whether a user may do anything at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// May.
+    Good,
+    /// Blocked by an administrator, with the sealed reason.
+    Blocked {
+        /// Sealed under the user's key.
+        reason: Personal,
+    },
+}
+
+/// One token or session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Its name in lists.
+    pub id: TokenId,
+    /// Of the secret.
+    pub digest: TokenDigest,
+    /// What it opens.
+    pub kind: TokenKind,
+    /// When it was handed out.
+    pub issued_at: Timestamp,
+    /// Refused from then on.
+    pub expires_at: Timestamp,
+    /// No renewal goes beyond.
+    pub cap_at: Timestamp,
+}
+
+/// A link to set a new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordReset {
+    /// Of the secret in the link.
+    pub digest: TokenDigest,
+    /// Good until then.
+    pub expires_at: Timestamp,
+}
+
+impl User {
+    /// Whether an administrator blocked the user.
+    pub fn is_blocked(&self) -> bool {
+        match self.standing {
+            Standing::Good => false,
+            Standing::Blocked { .. } => true,
+        }
+    }
+
+    /// The token of that id.
+    pub fn token(&self, id: TokenId) -> Option<&Token> {
+        self.tokens.iter().find(|token| token.id == id)
+    }
+}
+
+impl Users {
+    /// The user of that id.
+    pub fn get(&self, id: UserId) -> Option<&User> {
+        self.by_id.get(&id)
+    }
+
+    /// The user who has this name.
+    pub fn by_username(&self, digest: NameDigest) -> Option<UserId> {
+        self.by_username.get(&digest).copied()
+    }
+
+    /// The user who has this address.
+    pub fn by_email(&self, digest: NameDigest) -> Option<UserId> {
+        self.by_email.get(&digest).copied()
+    }
+
+    /// Whose token this is, whether or not it is still good.
+    pub fn by_token(&self, digest: TokenDigest) -> Option<(UserId, &Token)> {
+        let (user, token) = self.by_token.get(&digest)?;
+        Some((*user, self.by_id.get(user)?.token(*token)?))
+    }
+
+    /// How many administrators there are.
+    pub fn admins(&self) -> usize {
+        self.admins
+    }
+
+    /// All users, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (UserId, &User)> {
+        self.by_id.iter().map(|(id, user)| (*id, user))
+    }
+
+    /// Takes one event in.
+    pub fn evolve(&mut self, event: &UserEvent, at: Timestamp) {
+        match event {
+            UserEvent::Registered(e) => {
+                self.by_username.insert(e.username_digest, e.user_id);
+                self.by_email.insert(e.email_digest, e.user_id);
+                self.admins += usize::from(e.is_admin);
+                self.by_id.insert(
+                    e.user_id,
+                    User {
+                        username: e.username.clone(),
+                        username_digest: e.username_digest,
+                        email: e.email.clone(),
+                        email_digest: e.email_digest,
+                        password_hash: e.password_hash.clone(),
+                        is_admin: e.is_admin,
+                        guest_of: e.guest_of,
+                        standing: Standing::Good,
+                        failed_login_attempts: 0,
+                        login_locked_until: None,
+                        reset: None,
+                        tokens: Vec::new(),
+                        created_at: at,
+                        last_seen: at,
+                    },
+                );
+            }
+            UserEvent::TokenIssued(e) => self.issue(e, at),
+            UserEvent::TokenRevoked(e) => self.revoke(e.user_id, |token| token.id == e.token_id),
+            UserEvent::TokensRevoked(e) => {
+                self.revoke(e.user_id, |token| Some(token.id) != e.except);
+            }
+            UserEvent::Deleted(e) => self.delete(e.user_id),
+            UserEvent::Seen(e) => {
+                for (user, seen) in &e.seen {
+                    if let Some(user) = self.by_id.get_mut(user) {
+                        user.last_seen = *seen;
+                    }
+                }
+            }
+            UserEvent::UsernameChanged(e) => {
+                if let Some(user) = self.by_id.get_mut(&e.user_id) {
+                    self.by_username.remove(&user.username_digest);
+                    self.by_username.insert(e.username_digest, e.user_id);
+                    user.username = e.username.clone();
+                    user.username_digest = e.username_digest;
+                }
+            }
+            UserEvent::EmailChanged(e) => {
+                if let Some(user) = self.by_id.get_mut(&e.user_id) {
+                    self.by_email.remove(&user.email_digest);
+                    self.by_email.insert(e.email_digest, e.user_id);
+                    user.email = e.email.clone();
+                    user.email_digest = e.email_digest;
+                }
+            }
+            UserEvent::TokenRenewed(_)
+            | UserEvent::LoginFailed(_)
+            | UserEvent::LoginFailuresCleared(_)
+            | UserEvent::PasswordChanged(_)
+            | UserEvent::PasswordRehashed(_)
+            | UserEvent::ResetRequested(_)
+            | UserEvent::AdminGranted(_)
+            | UserEvent::AdminRevoked(_)
+            | UserEvent::Blocked(_)
+            | UserEvent::Unblocked(_) => self.evolve_one(event),
+        }
+    }
+
+    /// The events that change one user's record and no index.
+    fn evolve_one(&mut self, event: &UserEvent) {
+        let Some(user) = event.user_id().and_then(|id| self.by_id.get_mut(&id)) else { return };
+        match event {
+            UserEvent::TokenRenewed(e) => {
+                for token in user.tokens.iter_mut().filter(|token| token.id == e.token_id) {
+                    token.expires_at = e.expires_at;
+                }
+            }
+            UserEvent::LoginFailed(e) => {
+                user.failed_login_attempts += e.attempts;
+                user.login_locked_until = e.locked_until.or(user.login_locked_until);
+            }
+            UserEvent::LoginFailuresCleared(_) => {
+                user.failed_login_attempts = 0;
+                user.login_locked_until = None;
+            }
+            UserEvent::PasswordChanged(e) => {
+                user.password_hash = e.password_hash.clone();
+                user.reset = None;
+            }
+            UserEvent::PasswordRehashed(e) => user.password_hash = e.password_hash.clone(),
+            UserEvent::ResetRequested(e) => {
+                user.reset = Some(PasswordReset { digest: e.digest, expires_at: e.expires_at });
+            }
+            UserEvent::AdminGranted(_) => {
+                self.admins += usize::from(!user.is_admin);
+                user.is_admin = true;
+            }
+            UserEvent::AdminRevoked(_) => {
+                self.admins -= usize::from(user.is_admin);
+                user.is_admin = false;
+            }
+            UserEvent::Blocked(e) => user.standing = Standing::Blocked { reason: e.reason.clone() },
+            UserEvent::Unblocked(_) => {
+                user.standing = Standing::Good;
+                user.failed_login_attempts = 0;
+                user.login_locked_until = None;
+            }
+            UserEvent::Registered(_)
+            | UserEvent::TokenIssued(_)
+            | UserEvent::TokenRevoked(_)
+            | UserEvent::TokensRevoked(_)
+            | UserEvent::Deleted(_)
+            | UserEvent::Seen(_)
+            | UserEvent::UsernameChanged(_)
+            | UserEvent::EmailChanged(_) => {}
+        }
+    }
+
+    fn issue(&mut self, e: &TokenIssued, at: Timestamp) {
+        let Some(user) = self.by_id.get_mut(&e.user_id) else { return };
+        // Tokens past their cap can never be used again: sweeping them here bounds the list.
+        user.tokens.retain(|token| {
+            let live = token.expires_at > at;
+            if !live {
+                self.by_token.remove(&token.digest);
+            }
+            live
+        });
+        user.tokens.push(Token {
+            id: e.token_id,
+            digest: e.digest,
+            kind: e.kind,
+            issued_at: at,
+            expires_at: e.expires_at,
+            cap_at: e.cap_at,
+        });
+        user.last_seen = at;
+        self.by_token.insert(e.digest, (e.user_id, e.token_id));
+    }
+
+    fn revoke(&mut self, user: UserId, ends: impl Fn(&Token) -> bool) {
+        let Some(user) = self.by_id.get_mut(&user) else { return };
+        user.tokens.retain(|token| {
+            let ends = ends(token);
+            if ends {
+                self.by_token.remove(&token.digest);
+            }
+            !ends
+        });
+    }
+
+    fn delete(&mut self, id: UserId) {
+        self.revoke(id, |_| true);
+        if let Some(user) = self.by_id.remove(&id) {
+            self.by_username.remove(&user.username_digest);
+            self.by_email.remove(&user.email_digest);
+            self.admins -= usize::from(user.is_admin);
+        }
+    }
+}
+
+impl UserEvent {
+    /// The one user it concerns; `None` for the batched `users.seen`.
+    pub fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::Registered(e) => Some(e.user_id),
+            Self::TokenIssued(e) => Some(e.user_id),
+            Self::TokenRenewed(e) => Some(e.user_id),
+            Self::TokenRevoked(e) => Some(e.user_id),
+            Self::TokensRevoked(e) => Some(e.user_id),
+            Self::LoginFailed(e) => Some(e.user_id),
+            Self::LoginFailuresCleared(e) => Some(e.user_id),
+            Self::PasswordChanged(e) | Self::PasswordRehashed(e) => Some(e.user_id),
+            Self::UsernameChanged(e) => Some(e.user_id),
+            Self::EmailChanged(e) => Some(e.user_id),
+            Self::ResetRequested(e) => Some(e.user_id),
+            Self::AdminGranted(e) => Some(e.user_id),
+            Self::AdminRevoked(e) => Some(e.user_id),
+            Self::Blocked(e) => Some(e.user_id),
+            Self::Unblocked(e) => Some(e.user_id),
+            Self::Deleted(e) => Some(e.user_id),
+            Self::Seen(_) => None,
+        }
+    }
+}
