@@ -45,7 +45,9 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     let asked = parse(args)?;
     let start = Instant::now();
     let services = tools::services()?;
-    let notes = shell::root()?.join(format!(".cache/skips-{}", std::process::id()));
+    let cache = shell::root()?.join(".cache");
+    fs::create_dir_all(&cache)?;
+    let notes = cache.join(format!("skips-{}", std::process::id()));
     let mut counts = run_all(&asked, &services, &notes)?;
     let skips = read_skips(&notes)?;
     counts.passed = counts.passed.saturating_sub(skips.len());
@@ -100,6 +102,9 @@ fn run_all(asked: &Asked, services: &[(&str, PathBuf)], notes: &Path) -> Result<
         let mut nextest = start(&["nextest", "run", "--no-tests=pass", "--profile", profile])?;
         nextest.args(&asked.filters).stderr(Stdio::piped());
         counts += counted(nextest, nextest_counts)?;
+        if counts.passed == 0 && counts.failed > 0 {
+            return Ok(counts); // it does not compile: once is enough
+        }
         libtest.arg("--doc"); // which nextest cannot run, and Cargo only where there is a library
     }
     if !has_nextest || asked.packages.is_empty() {
@@ -114,6 +119,7 @@ fn run_all(asked: &Asked, services: &[(&str, PathBuf)], notes: &Path) -> Result<
 }
 
 /// Runs it, passing its one piped stream on as it comes, and adds up what `count` finds there.
+/// A run that breaks off without a failed test counts as one failure.
 fn counted(mut command: Command, count: fn(&str) -> Option<Counts>) -> Result<Counts> {
     let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
     let piped: Option<Box<dyn Read>> = match (child.stdout.take(), child.stderr.take()) {
