@@ -1,1 +1,13 @@
-//! What flows between processes: the log, frames, commands, live messages.
+//! What flows between processes, each local or on NATS: the durable [`log`], short-lived
+//! [`frames`], [`commands`] to the decider, ephemeral [`live`] messages. The only crate that
+//! names async-nats.
+
+pub mod commands;
+pub mod frames;
+pub mod live;
+pub mod log;
+
+pub use commands::{Accepted, CommandQueue, Commands, Outcome, SubmitError, Submitted};
+pub use frames::{FrameBatch, Frames, FramesError, StreamId, StreamKey};
+pub use live::{Live, LiveMessage};
+pub use log::{AppendError, Log, LogError};

@@ -1,0 +1,181 @@
+//! Frame batches on their way to the recognizer: short-lived, bounded, kept only until the finals
+//! of their utterance are in the log.
+
+use bytes::Bytes;
+use events::{RoomId, UserId};
+use serde::{Deserialize, Serialize};
+
+/// The sender's name for a stream of frames: 1 to 64 of `A-Z a-z 0-9 - _`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StreamId(String);
+
+impl StreamId {
+    /// Longest name.
+    pub const MAX: usize = 64;
+
+    /// Checks a name.
+    pub fn new(name: &str) -> Option<Self> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let fits = (1..=Self::MAX).contains(&name.len()) && name.bytes().all(allowed);
+        fits.then(|| Self(name.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names one stream of one participant; sequence numbers count within it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StreamKey {
+    /// The room.
+    pub room: RoomId,
+    /// Whose signing: from the authenticated connection.
+    pub user: UserId,
+    /// The sender's name for it.
+    pub stream: StreamId,
+}
+
+/// What is in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameFormat {
+    /// `clips::live_wire` bytes.
+    Landmarks,
+    /// `clips::images` bytes.
+    Images,
+    /// A whole `.pose` file: a stream of its own, never dropped, flushed at its end.
+    Pose,
+}
+
+/// One checked batch of frames, or the end of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FrameBatch {
+    /// Whose stream.
+    pub key: StreamKey,
+    /// The sequence number of the first frame.
+    pub first_seq: u64,
+    /// How many frames; 0 for a flush.
+    pub count: u32,
+    /// What the bytes are.
+    pub format: FrameFormat,
+    /// The frames as they came, already checked; empty for a flush.
+    pub payload: Bytes,
+    /// Finish what is open: the sender has nothing more for now.
+    pub flush: bool,
+    /// When the API took it, microseconds since 1970 (for frame age).
+    pub received_us: i64,
+    /// The model its room or sender wants, if another than the default.
+    pub model: Option<String>,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FramesError {
+    /// The sender is too far ahead.
+    #[error("{waiting} frames of this stream are waiting; send on when fewer are")]
+    Full {
+        /// How many wait.
+        waiting: u32,
+        /// How many may.
+        max: u32,
+    },
+    /// Too many uploads of this user wait.
+    #[error("{waiting} uploads are waiting, {max} may; try again when one is done")]
+    TooManyUploads {
+        /// How many wait.
+        waiting: u32,
+        /// How many may.
+        max: u32,
+    },
+    /// The first frame is not the one that should come next.
+    #[error("the batch begins at frame {found}, but frame {expected} comes next: send that one")]
+    OutOfOrder {
+        /// Its first frame.
+        found: u64,
+        /// The frame that should come next.
+        expected: u64,
+    },
+    /// The recognizer can't be reached.
+    #[error("frames can't be passed on: {0}")]
+    Unavailable(String),
+}
+
+/// Where a stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamStatus {
+    /// The frame that comes next.
+    pub next_seq: u64,
+    /// The finals of all frames before this one are in the log (so: frames that need not be
+    /// kept any more are those below).
+    pub done_seq: u64,
+    /// Frames that wait.
+    pub waiting: u32,
+    /// Frames that may wait; the difference is the sender's credit.
+    pub waiting_max: u32,
+}
+
+/// The buffer of frames between API and recognizer. Cheap to clone.
+#[derive(Clone)]
+pub struct Frames(std::sync::Arc<dyn FrameBuffer>);
+
+/// What holds the frames: this process's memory, or a short-lived JetStream stream.
+pub trait FrameBuffer: Send + Sync + 'static {
+    /// Takes a batch. A batch that was taken before (by its sequence) changes nothing; one that
+    /// begins after the frame that comes next is refused.
+    fn push(
+        &self,
+        batch: FrameBatch,
+    ) -> futures::future::BoxFuture<'_, Result<StreamStatus, FramesError>>;
+
+    /// Where a stream stands; all zeros when it is unknown.
+    fn status<'a>(&'a self, key: &'a StreamKey) -> futures::future::BoxFuture<'a, StreamStatus>;
+
+    /// Throws away what is buffered of a participant: consent was withdrawn, or they are gone.
+    fn discard(&self, room: RoomId, user: UserId) -> futures::future::BoxFuture<'_, ()>;
+
+    /// The next batch for a worker, in order within a stream. After a worker's restart everything
+    /// that is not done comes again, from each stream's oldest buffered frame on.
+    fn next(&self) -> futures::future::BoxFuture<'_, Result<FrameBatch, FramesError>>;
+
+    /// A worker says: the finals of all frames below `done_seq` are in the log; forget those frames.
+    fn done<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        done_seq: u64,
+    ) -> futures::future::BoxFuture<'a, Result<(), FramesError>>;
+}
+
+impl Frames {
+    /// Wraps a buffer.
+    pub fn new(buffer: impl FrameBuffer) -> Self {
+        Self(std::sync::Arc::new(buffer))
+    }
+
+    /// See [`FrameBuffer::push`].
+    pub async fn push(&self, batch: FrameBatch) -> Result<StreamStatus, FramesError> {
+        self.0.push(batch).await
+    }
+
+    /// See [`FrameBuffer::status`].
+    pub async fn status(&self, key: &StreamKey) -> StreamStatus {
+        self.0.status(key).await
+    }
+
+    /// See [`FrameBuffer::discard`].
+    pub async fn discard(&self, room: RoomId, user: UserId) {
+        self.0.discard(room, user).await;
+    }
+
+    /// See [`FrameBuffer::next`].
+    pub async fn next(&self) -> Result<FrameBatch, FramesError> {
+        self.0.next().await
+    }
+
+    /// See [`FrameBuffer::done`].
+    pub async fn done(&self, key: &StreamKey, done_seq: u64) -> Result<(), FramesError> {
+        self.0.done(key, done_seq).await
+    }
+}

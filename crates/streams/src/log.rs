@@ -1,0 +1,150 @@
+//! The log: a chain of blocks, totally ordered, append-only. Every backend holds the same bytes.
+//!
+//! One append is outstanding at a time, on the condition that the log still ends where the writer
+//! believes. A second writer loses cleanly, catches up and decides again.
+
+use std::sync::Arc;
+
+use events::{Block, BlockError, BlockNumber, Head, LogId};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+/// A log, on whichever backend. Cheap to clone.
+#[derive(Clone)]
+pub struct Log(Arc<dyn Backend>);
+
+/// What a backend does. Blocks it hands out are checked against the chain.
+pub trait Backend: Send + Sync + 'static {
+    /// `memory`, `embedded` or `nats`.
+    fn kind(&self) -> &'static str;
+
+    /// Which log this is.
+    fn id(&self) -> LogId;
+
+    /// Where the log ends now: a look at the store itself, never at a cache.
+    fn head(&self) -> BoxFuture<'_, Result<Head, LogError>>;
+
+    /// Makes a block durable, if the log still ends at its predecessor.
+    fn append(&self, block: Arc<Block>) -> BoxFuture<'_, Result<(), AppendError>>;
+
+    /// The blocks that follow `after`, oldest first, up to about `max_bytes` (at least one if
+    /// there is one). Empty at the end. The chain from `after` on is checked.
+    fn read(&self, after: Head, max_bytes: usize) -> BoxFuture<'_, Result<Vec<Block>, LogError>>;
+
+    /// The number of the last block that was seen, as a hint to read: it changes soon (within
+    /// milliseconds) after any process appended, and may be late but is never lost for good.
+    fn appended(&self) -> watch::Receiver<BlockNumber>;
+}
+
+/// Why an append did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Somebody else appended: catch up and decide again.
+    #[error("the log does not end at block {expected} any more: another writer was faster")]
+    Conflict {
+        /// The predecessor that the block expected to be the last.
+        expected: BlockNumber,
+    },
+    /// The block is larger than the backend takes.
+    #[error("a block of {bytes} bytes is over the log's limit of {max} bytes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// There is no space left; reads go on.
+    #[error("the log's disk is full: free some space; nothing was written")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Whether it was appended could not be found out.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Why the log can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// It can't be reached (any more).
+    #[error("the log at {place} can't be reached: {source}")]
+    Unreachable {
+        /// File or server.
+        place: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It is damaged, and where.
+    #[error("the log at {place} is damaged: {source}")]
+    Damaged {
+        /// File or server.
+        place: String,
+        /// Which block and what is wrong with it.
+        source: BlockError,
+    },
+    /// It ends before a block that was there: its tail is lost.
+    #[error(
+        "the log at {place} ends at block {found}, but block {expected} was there: its tail is lost; restore it from a backup"
+    )]
+    TailLost {
+        /// File or server.
+        place: String,
+        /// Where it ends.
+        found: BlockNumber,
+        /// What was known.
+        expected: BlockNumber,
+    },
+    /// It is another log than the one that the tables were made from.
+    #[error("the log at {place} is {found}, expected {expected}: point --log at the right one")]
+    Replaced {
+        /// File or server.
+        place: String,
+        /// Its id.
+        found: LogId,
+        /// The id that was expected.
+        expected: LogId,
+    },
+    /// The server or its configuration is not safe to use.
+    #[error("the server at {place} can't hold the log: {reason}")]
+    Unsuitable {
+        /// Server.
+        place: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+impl Log {
+    /// Wraps a backend.
+    pub fn new(backend: impl Backend) -> Self {
+        Self(Arc::new(backend))
+    }
+
+    /// `memory`, `embedded` or `nats`.
+    pub fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    /// Which log this is.
+    pub fn id(&self) -> LogId {
+        self.0.id()
+    }
+
+    /// See [`Backend::head`].
+    pub async fn head(&self) -> Result<Head, LogError> {
+        self.0.head().await
+    }
+
+    /// See [`Backend::append`].
+    pub async fn append(&self, block: Arc<Block>) -> Result<(), AppendError> {
+        self.0.append(block).await
+    }
+
+    /// See [`Backend::read`].
+    pub async fn read(&self, after: Head, max_bytes: usize) -> Result<Vec<Block>, LogError> {
+        self.0.read(after, max_bytes).await
+    }
+
+    /// See [`Backend::appended`].
+    pub fn appended(&self) -> watch::Receiver<BlockNumber> {
+        self.0.appended()
+    }
+}
