@@ -3,7 +3,6 @@
 //! A test that cannot run here appends `SKIPPED: <test name>: <reason>` to the file that
 //! `SIGNCALL_SKIPS` names and returns; the runner believes that it passed, this count does not.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -171,10 +170,10 @@ fn libtest_counts(line: &str) -> Option<Counts> {
     Some(Counts { passed: numbers.next()?, failed: numbers.next()?, left_out: numbers.next()? })
 }
 
-/// Test name to reason. A test may say it more than once.
-fn read_skips(notes: &Path) -> Result<BTreeMap<String, String>> {
+/// Test and reason, one of each skipped test; two crates may each have a test of the same name.
+fn read_skips(notes: &Path) -> Result<Vec<(String, String)>> {
     if !notes.exists() {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     }
     let text = fs::read_to_string(notes)?;
     fs::remove_file(notes)?;
