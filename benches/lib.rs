@@ -1,1 +1,3 @@
-//! Shared fixtures of the benchmarks.
+//! Shared fixtures of the benchmarks: seeded, random, never zeros.
+
+pub mod fixtures;
