@@ -1,4 +1,5 @@
 //! Golden files and migrations are shipped history: added, and never changed again. git tells.
+//! They are shipped from the commit on that added [`SHIPPED`]; before it, they were drafts.
 
 use anyhow::Result;
 
@@ -8,8 +9,18 @@ use crate::shell;
 /// Where files are only ever added.
 const FROZEN: [&str; 2] = ["crates/events/golden/**/*.json", "migrations/**/*.sql"];
 
+/// The file whose first commit declares what lies in [`FROZEN`] to be shipped.
+const SHIPPED: &str = "migrations/README.md";
+
 pub(super) fn check() -> Result<Vec<Fault>> {
-    let committed = ["log", "--no-renames", "--diff-filter=MDT", "--name-only", "--format=> %h"];
+    let mut added = shell::program("git")?;
+    added.args(["log", "--diff-filter=A", "--format=%H", "--", SHIPPED]);
+    let Some(shipped) = shell::output(&mut added)?.lines().last().map(str::to_owned) else {
+        return Ok(Vec::new());
+    };
+    let since = format!("{shipped}..HEAD");
+    let committed =
+        ["log", "--no-renames", "--diff-filter=MDT", "--name-only", "--format=> %h", &since];
     let uncommitted = ["diff", "--no-renames", "--diff-filter=MDT", "--name-only", "HEAD"];
     let mut faults = changed(&git(&committed)?);
     faults.extend(changed(&git(&uncommitted)?));
