@@ -36,6 +36,8 @@ use crate::read::Reader;
 pub const MAGIC: [u8; 4] = *b"SLF1";
 /// Most frames in a batch.
 pub const MAX_FRAMES: usize = 256;
+/// Latest capture time taken, µs: what JSON carries exactly, 285 years.
+pub const MAX_TIME_US: u64 = 1 << 53;
 /// Most bytes in a batch.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
@@ -320,6 +322,12 @@ pub(crate) fn check_time(
     offset: usize,
     frame: usize,
 ) -> Result<(), ClipError> {
+    if time_us > MAX_TIME_US {
+        let (value, limit) = (time_us, MAX_TIME_US);
+        return Err(
+            ClipFault::TooMany { what: "capture time", value, limit }.in_frame(offset, frame)
+        );
+    }
     match previous {
         Some(previous_us) if time_us < previous_us => {
             Err(ClipFault::TimeBackwards { time_us, previous_us }.in_frame(offset, frame))

@@ -130,6 +130,8 @@ fn each_fault_is_refused_with_its_place() {
         let ClipFault::Unexpected { what: found, .. } = error.fault else { panic!("{error}") };
         assert_eq!(found, what);
     }
+    let error = spoiled(HEADER + 7, &[1]);
+    assert!(matches!(error.fault, ClipFault::TooMany { what: "capture time", .. }), "{error}");
     let error = spoiled(20, &[1, 1]);
     assert!(matches!(error.fault, ClipFault::TooMany { value: 257, .. }), "{error}");
     let error = spoiled(20, &[3, 0]);

@@ -1,0 +1,305 @@
+//! The likeliest path through the labels (Viterbi), with a price in nats on beginning a label.
+//!
+//! A frame or two of something else inside a sign costs less than ending and beginning the sign
+//! again, so flicker is bridged; a label that never gathers its price is never said. Letters are
+//! cheap once spelling has begun, dear before. Paths that disagree with what was committed are
+//! dropped, so what is said is never taken back.
+
+use super::settings::{EmissionSettings, Rule};
+use crate::model::{BLANK, Kind, Label};
+use std::sync::Arc;
+
+/// The frame interval that evidence is counted at, ms.
+const NOMINAL_MS: f32 = 1_000.0 / 15.0;
+/// A frame counts at least and at most for this many nominal ones.
+const WEIGHT: (f32, f32) = (0.25, 3.0);
+/// No single frame speaks louder against a label than this, nats.
+const FLOOR: f32 = -8.0;
+
+/// A label that was recognized: a run of frames.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Run {
+    /// The class, 1 and above.
+    pub(super) class: usize,
+    /// Capture time of its first frame, ms.
+    pub(super) start_ms: u64,
+    /// Capture time of its last frame, ms.
+    pub(super) end_ms: u64,
+    /// Sum of the class's probability over the run's frames, and their number.
+    sum: f32,
+    frames: u32,
+}
+
+impl Run {
+    /// Mean probability over the run.
+    pub(super) fn confidence(&self) -> f32 {
+        self.sum / self.frames as f32
+    }
+}
+
+/// Closed runs, newest first; paths share their pasts.
+#[derive(Debug)]
+struct Link {
+    run: Run,
+    /// How many runs there are up to this one.
+    depth: usize,
+    before: Option<Arc<Link>>,
+}
+
+type Past = Option<Arc<Link>>;
+
+fn depth(past: &Past) -> usize {
+    past.as_ref().map_or(0, |link| link.depth)
+}
+
+/// The best way to be in one state now.
+#[derive(Debug, Clone)]
+struct Path {
+    score: f32,
+    past: Past,
+    /// When the state was entered, ms.
+    since_ms: u64,
+    /// The run under way; none in the two blank states.
+    run: Option<Run>,
+}
+
+/// What a class is, and what it costs to begin it.
+#[derive(Debug, Clone, Copy)]
+struct Class {
+    kind: Kind,
+    cost: f32,
+    rule: Rule,
+}
+
+/// All paths. State 0 is blank, 1 to n are the labels, n + 1 is a pause within a spelled word.
+#[derive(Debug, Clone)]
+pub(super) struct Paths {
+    classes: Vec<Class>,
+    spelling_cost: f32,
+    close_ms: u64,
+    letter_close_ms: u64,
+    states: Vec<Path>,
+    best: usize,
+    /// Runs already committed; every path shares them.
+    committed: usize,
+    /// Time of the last frame, and how long it counts, ms.
+    last_ms: Option<u64>,
+    frame_ms: u64,
+}
+
+impl Paths {
+    pub(super) fn new(vocabulary: &[Label], settings: &EmissionSettings) -> Self {
+        let class = |label: &Label| {
+            let rule = match label.kind {
+                Kind::Word => settings.word,
+                Kind::Letter => settings.letter,
+            };
+            let extra = settings.extra_evidence.get(&label.text).copied().unwrap_or(0.0);
+            Class { kind: label.kind, cost: rule.evidence + extra, rule }
+        };
+        Self {
+            classes: vocabulary.iter().map(class).collect(),
+            spelling_cost: settings.spelling_evidence,
+            close_ms: settings.word_close_ms.into(),
+            letter_close_ms: settings.letter_close_ms.into(),
+            states: Vec::new(),
+            best: BLANK,
+            committed: 0,
+            last_ms: None,
+            frame_ms: 0,
+        }
+    }
+
+    fn pause_state(&self) -> usize {
+        self.classes.len() + 1
+    }
+
+    fn is_letter(&self, state: usize) -> bool {
+        (1..=self.classes.len()).contains(&state) && self.classes[state - 1].kind == Kind::Letter
+    }
+
+    /// Takes one frame.
+    pub(super) fn push(&mut self, now: u64, log_probs: &[f32]) {
+        let interval = self.last_ms.map_or(NOMINAL_MS, |last| now.saturating_sub(last) as f32);
+        let weight = (interval / NOMINAL_MS).clamp(WEIGHT.0, WEIGHT.1);
+        self.frame_ms = (weight * NOMINAL_MS) as u64;
+        if self.states.is_empty() {
+            let nowhere = Path { score: f32::NEG_INFINITY, past: None, since_ms: now, run: None };
+            self.states = vec![nowhere; self.pause_state() + 1];
+            self.states[BLANK].score = 0.0;
+        }
+        let say = |class: usize| {
+            let log_prob = log_probs.get(class).copied().unwrap_or(FLOOR);
+            if log_prob.is_nan() { FLOOR } else { log_prob.max(FLOOR) }
+        };
+        let mut next = self.step(now);
+        for (state, path) in next.iter_mut().enumerate() {
+            let class = if state == self.pause_state() { BLANK } else { state };
+            path.score += weight * say(class);
+            if let Some(run) = &mut path.run {
+                run.end_ms = now;
+                run.sum += say(class).exp();
+                run.frames += 1;
+            }
+        }
+        self.best = best(&next, |_, _| true).unwrap_or(BLANK);
+        let top = next[self.best].score;
+        next.iter_mut().for_each(|path| path.score -= top);
+        self.states = next;
+        self.last_ms = Some(now);
+    }
+
+    /// Every state's best way in, before this frame's evidence.
+    fn step(&self, now: u64) -> Vec<Path> {
+        let pause = self.pause_state();
+        let any = best(&self.states, |_, _| true).unwrap_or(BLANK);
+        let spelled = best(&self.states, |state, path| {
+            let paused = now.saturating_sub(path.since_ms);
+            self.is_letter(state) || (state == pause && paused < self.letter_close_ms)
+        });
+        let letter = best(&self.states, |state, _| self.is_letter(state));
+        // Closing a run makes one link, whoever goes on from there.
+        let any = self.leave(any);
+        let [spelled, letter] = [spelled, letter].map(|state| state.map(|s| self.leave(s)));
+        let enter = |(score, past): &(f32, Past), cost: f32, class: usize| Path {
+            score: score - cost,
+            past: past.clone(),
+            since_ms: now,
+            run: (class != BLANK).then_some(Run {
+                class,
+                start_ms: now,
+                end_ms: now,
+                sum: 0.0,
+                frames: 0,
+            }),
+        };
+        let way_in = |state: usize| {
+            if state == BLANK {
+                return enter(&any, 0.0, BLANK);
+            }
+            if state == pause {
+                let nowhere = (f32::NEG_INFINITY, None);
+                return enter(letter.as_ref().unwrap_or(&nowhere), 0.0, BLANK);
+            }
+            let class = self.classes[state - 1];
+            match class.kind {
+                Kind::Word => enter(&any, class.cost, state),
+                Kind::Letter => {
+                    let first = enter(&any, class.cost + self.spelling_cost, state);
+                    match &spelled {
+                        Some(from) if from.0 - class.cost >= first.score => {
+                            enter(from, class.cost, state)
+                        }
+                        Some(_) | None => first,
+                    }
+                }
+            }
+        };
+        let stay = |(state, path): (usize, &Path)| {
+            let enter = way_in(state);
+            if enter.score > path.score { enter } else { path.clone() }
+        };
+        self.states.iter().enumerate().map(stay).collect()
+    }
+
+    /// The score of a state, and its past with its own run closed.
+    fn leave(&self, state: usize) -> (f32, Past) {
+        let path = &self.states[state];
+        let past = match path.run {
+            None => path.past.clone(),
+            Some(run) => Some(Arc::new(Link {
+                run,
+                depth: depth(&path.past) + 1,
+                before: path.past.clone(),
+            })),
+        };
+        (path.score, past)
+    }
+
+    /// How long the best path has been in a pause, ms; `None` where it is in a label.
+    pub(super) fn pause_ms(&self) -> Option<u64> {
+        let (path, now) = (self.states.get(self.best)?, self.last_ms?);
+        match path.run {
+            None => Some(now.saturating_sub(path.since_ms) + self.frame_ms),
+            Some(_) => None,
+        }
+    }
+
+    /// Hands over the runs of the best path that ended long enough ago, oldest first, and drops the
+    /// paths that see them differently. Runs that don't satisfy their rule are committed in silence.
+    pub(super) fn commit(&mut self, mut add: impl FnMut(&Run)) {
+        let Some(now) = self.last_ms else { return };
+        let closed = |run: &Run| now.saturating_sub(run.end_ms) >= self.close_ms;
+        let open = self.open_links();
+        let ready: Vec<Run> = open.iter().rev().map(|link| link.run).take_while(closed).collect();
+        for run in ready {
+            self.committed += 1;
+            let (at, best) = (self.committed, self.best);
+            for (_, path) in self.states.iter_mut().enumerate().filter(|(state, _)| *state != best)
+            {
+                if !passes(&path.past, at, &run) {
+                    path.score = f32::NEG_INFINITY;
+                }
+            }
+            if self.is_said(&run) {
+                add(&run);
+            }
+        }
+    }
+
+    /// The best path's runs that aren't committed yet and would be said, oldest first; the last one
+    /// may still be under way.
+    pub(super) fn pending(&self) -> Vec<Run> {
+        let Some(path) = self.states.get(self.best) else { return Vec::new() };
+        let open = self.open_links();
+        let runs = open.iter().rev().map(|link| link.run).chain(path.run);
+        runs.filter(|run| self.is_said(run)).collect()
+    }
+
+    /// Whether a letter is gathering evidence, on whatever path.
+    pub(super) fn spelling(&self) -> bool {
+        let gathers = |path: &Path| path.run.is_some_and(|run| run.frames > 1);
+        (0..self.states.len()).any(|state| self.is_letter(state) && gathers(&self.states[state]))
+    }
+
+    /// Hands over all that is left of the best path, and forgets everything.
+    pub(super) fn finish(&mut self, mut add: impl FnMut(&Run)) {
+        self.pending().iter().for_each(&mut add);
+        self.states.clear();
+        (self.committed, self.last_ms, self.frame_ms) = (0, None, 0);
+    }
+
+    /// The best path's closed runs beyond the committed ones, newest first.
+    fn open_links(&self) -> Vec<&Link> {
+        let newest = self.states.get(self.best).and_then(|path| path.past.as_deref());
+        let links = std::iter::successors(newest, |link| link.before.as_deref());
+        links.take_while(|link| link.depth > self.committed).collect()
+    }
+
+    fn is_said(&self, run: &Run) -> bool {
+        let rule = self.classes[run.class - 1].rule;
+        let lasted = run.end_ms.saturating_sub(run.start_ms) + self.frame_ms;
+        lasted >= u64::from(rule.min_ms) && run.confidence() >= rule.min_confidence
+    }
+}
+
+/// The likeliest of the states that `allowed` lets through; the first one among equals.
+fn best(paths: &[Path], allowed: impl Fn(usize, &Path) -> bool) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (state, path) in paths.iter().enumerate() {
+        let better = best.is_none_or(|b| path.score > paths[b].score);
+        if path.score > f32::NEG_INFINITY && better && allowed(state, path) {
+            best = Some(state);
+        }
+    }
+    best
+}
+
+/// Whether a past has this run at that depth; one that ended later is the same run.
+fn passes(past: &Past, at: usize, run: &Run) -> bool {
+    let mut links = std::iter::successors(past.as_deref(), |link| link.before.as_deref());
+    links.find(|link| link.depth <= at).is_some_and(|link| {
+        let Run { class, start_ms, end_ms, .. } = link.run;
+        link.depth == at && (class, start_ms) == (run.class, run.start_ms) && end_ms >= run.end_ms
+    })
+}

@@ -1,0 +1,60 @@
+//! The decoder's settings, kept in `model.json`: what a label must bring before it is said.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a label must bring before it is said. Evidence is counted in nats, frame by frame, at 15
+/// frames a second: by how much the label's log-probability exceeds that of whatever else was done.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Evidence it takes to begin the label; more means fewer insertions and more deletions.
+    pub evidence: f32,
+    /// A shorter run says nothing, ms.
+    pub min_ms: u32,
+    /// Mean probability over the run below which it says nothing, 0 to 1.
+    pub min_confidence: f32,
+}
+
+/// Evidence, thresholds and times. All times are milliseconds of capture time, whatever the frame
+/// rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmissionSettings {
+    /// For words.
+    pub word: Rule,
+    /// For letters.
+    pub letter: Rule,
+    /// Evidence beyond `letter.evidence` that the first letter of a spelled word must bring.
+    pub spelling_evidence: f32,
+    /// Evidence that single labels must bring beyond their kind's, by text; may be negative.
+    #[serde(default)]
+    pub extra_evidence: BTreeMap<String, f32>,
+    /// Blank, or another label, after a label that makes it final.
+    pub word_close_ms: u32,
+    /// Blank after letters that makes the spelled word final.
+    pub letter_close_ms: u32,
+    /// The same word again within this time of its end is still the same word.
+    pub repeat_ms: u32,
+    /// Nobody signing for this long ends the utterance.
+    pub idle_ms: u32,
+    /// The longest utterance; past 80 % of it, it ends at the first pause.
+    pub utterance_cap_ms: u32,
+}
+
+impl Default for EmissionSettings {
+    fn default() -> Self {
+        let rule = Rule { evidence: 8.0, min_ms: 200, min_confidence: 0.4 };
+        Self {
+            word: rule,
+            letter: rule,
+            spelling_evidence: 4.0,
+            extra_evidence: BTreeMap::new(),
+            word_close_ms: 200,
+            letter_close_ms: 400,
+            repeat_ms: 500,
+            idle_ms: 1_000,
+            utterance_cap_ms: 15_000,
+        }
+    }
+}
