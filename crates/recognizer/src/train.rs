@@ -1,0 +1,144 @@
+//! Training: clips in, a model folder out. Augment, splice clips into sentences, framewise
+//! cross-entropy on sets of allowed classes; the same seed gives the same weights on the CPU.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub mod augment;
+mod card;
+pub mod data;
+mod fit;
+mod loss;
+mod optimizer;
+mod pictures;
+mod random;
+mod splice;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+pub use fit::run;
+
+/// What to train on, and how long.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// Folders with a `clips.csv`.
+    pub clips: Vec<PathBuf>,
+    /// Where the model folder is written.
+    pub out: PathBuf,
+    /// The model's name; the folder's name where empty.
+    pub name: String,
+    /// Signers kept out of training, reported at the end.
+    pub hold_out: BTreeSet<String>,
+    /// Clips with one of these flags are left out.
+    pub skip_flags: BTreeSet<String>,
+    /// Clips with one of these labels are left out.
+    pub skip_labels: BTreeSet<String>,
+    /// Of every random choice.
+    pub seed: u64,
+    /// Goes on from the last checkpoint in `out`.
+    pub resume: bool,
+    /// Weight updates.
+    pub steps: usize,
+    /// Spliced sequences an update.
+    pub batch: usize,
+    /// The command line, for the model card.
+    pub command: String,
+}
+
+impl TrainOptions {
+    /// Defaults with which a model of this size trains in under 25 minutes on two cores.
+    pub fn new(clips: Vec<PathBuf>, out: PathBuf) -> Self {
+        Self {
+            clips,
+            out,
+            name: String::new(),
+            hold_out: BTreeSet::new(),
+            skip_flags: BTreeSet::new(),
+            skip_labels: BTreeSet::new(),
+            seed: 1,
+            resume: false,
+            steps: 1_200,
+            batch: 24,
+            command: String::new(),
+        }
+    }
+}
+
+/// How training tells what it is doing.
+pub trait Progress {
+    /// A phase has begun; it has `steps` parts.
+    fn begin(&mut self, phase: &str, steps: usize);
+    /// One part is done; `note` says how it looks (loss, accuracy).
+    fn advance(&mut self, note: &str);
+}
+
+/// What a training reached, on clips it did not train on.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct TrainReport {
+    /// Clips trained on.
+    pub clips: usize,
+    /// Weights that were learned.
+    pub parameters: usize,
+    /// Clips of the training signers kept for validation.
+    pub validation_clips: usize,
+    /// Their forced top-1, 0–1.
+    pub validation_top1: f32,
+    /// Wall time of the updates, seconds.
+    pub seconds: f64,
+    /// Measures of each signer left out: (signer, clips, forced top-1).
+    pub held_out: Vec<(String, usize, f32)>,
+}
+
+/// Why a training can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A file can't be read or written.
+    #[error("can't {action} {path}")]
+    File {
+        /// "read" or "write".
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A clip is not a `.pose` file.
+    #[error("{path} is not a clip that can be used")]
+    Clip {
+        /// The file.
+        path: PathBuf,
+        /// Where the fault lies.
+        source: clips::ClipError,
+    },
+    /// A line of `clips.csv` is wrong.
+    #[error("{path}, line {line}: {problem}")]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The clips can't be trained on.
+    #[error("{0}")]
+    Data(String),
+    /// The checkpoint to resume from is missing or of another training.
+    #[error("can't resume: {0}")]
+    Resume(String),
+    /// A picture could not be drawn.
+    #[error("can't draw {path}: {problem}")]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What the drawing library said.
+        problem: String,
+    },
+    /// The net could not be computed.
+    #[error("the net can't be computed")]
+    Compute(#[from] candle_core::Error),
+    /// The model does not fit together.
+    #[error("the model can't be built")]
+    Model(#[from] crate::model::ModelError),
+}

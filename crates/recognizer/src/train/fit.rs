@@ -1,0 +1,255 @@
+//! The training run: read, split, update, validate, write.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use candle_core::{D, Device, Tensor};
+
+use super::data::{self, Clip};
+use super::optimizer::Optimizer;
+use super::random::Dice;
+use super::splice::{Corpus, MAX_FRAMES, Sequence, extract};
+use super::{Progress, TrainError, TrainOptions, TrainReport, card, loss, pictures, stats};
+use crate::features::FEATURES;
+use crate::model::landmarks::{Architecture, Net};
+use crate::model::{BLANK, EmissionSettings, Input, Kind, Label, ModelSpec, Normalization};
+
+/// A block's contribution is left out this often in training.
+const DROP_PATH: f32 = 0.1;
+/// Updates between two looks at the validation clips, and two checkpoints.
+const CHECK_EVERY: usize = 100;
+/// Dice parts: the weights' start; sequences begin after it.
+const START: u64 = 0;
+/// Clips measured at once.
+const MEASURE_BATCH: usize = 64;
+/// Frames the server gathers before a step.
+const HOP_FRAMES: usize = 2;
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// One point of the learning curve.
+pub(crate) struct Look {
+    pub(crate) step: usize,
+    pub(crate) loss: f32,
+    pub(crate) top1: f32,
+}
+
+/// What `measure` saw.
+pub(crate) struct Measured {
+    pub(crate) top1: f32,
+    /// (label, best label of the model), for labelled clips the model knows.
+    pub(crate) pairs: Vec<(String, String)>,
+}
+
+struct Split {
+    train: Vec<Clip>,
+    validation: Vec<Clip>,
+    held_out: Vec<Clip>,
+}
+
+/// Trains a model and writes `model.json`, `weights.safetensors`, `MODEL_CARD.md`, the learning
+/// curve and the confusion matrix to `options.out`.
+pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainReport, TrainError> {
+    let write = |source| TrainError::File { action: "write", path: options.out.clone(), source };
+    std::fs::create_dir_all(&options.out).map_err(write)?;
+    progress.begin("reading clips", 0);
+    let skip = (&options.skip_flags, &options.skip_labels);
+    let (clips, data_hash) = data::load(&options.clips, skip.0, skip.1, |_, _| {})?;
+    let split = split(clips, options)?;
+    let mut spec = describe(options, &split.train, data_hash);
+    spec.normalization = stats::normalization(&split.train);
+    let device = Device::Cpu;
+    let weights = spec.architecture.weights(spec.classes());
+    let mut dice = Dice::new(options.seed, START);
+    let mut optimizer = Optimizer::new(&weights, options.steps, &mut dice, &device)?;
+    let checkpoint = options.out.join(CHECKPOINT);
+    if options.resume {
+        optimizer.restore(&checkpoint).map_err(|e| TrainError::Resume(e.to_string()))?;
+    }
+    let class: BTreeMap<String, u32> =
+        (1..).zip(&spec.vocabulary).map(|(c, l)| (l.text.clone(), c)).collect();
+    let validation = split.validation;
+    let clips = split.train.len();
+    let corpus =
+        Corpus::new(split.train, |label| class.get(label).copied().unwrap_or(BLANK as u32));
+    let net = Net::new(&spec.architecture, &spec.normalization, &optimizer.weights(), &device)?;
+    let begun = Instant::now();
+    let mut curve = Vec::new();
+    let mut losses = Vec::new();
+    progress.begin("training", options.steps - optimizer.step);
+    while optimizer.step < options.steps {
+        let mut dice = Dice::new(options.seed, 1 + optimizer.step as u64);
+        let sequences: Vec<Sequence> =
+            (0..options.batch).map(|_| corpus.sequence(&mut dice)).collect();
+        let loss = update(&net, &mut optimizer, &sequences, &mut dice, &spec)?;
+        losses.push(loss);
+        if optimizer.step.is_multiple_of(CHECK_EVERY) || optimizer.step == options.steps {
+            let measured = measure(&spec, &optimizer.averages(), &validation)?;
+            let loss = losses.iter().sum::<f32>() / losses.len() as f32;
+            losses.clear();
+            curve.push(Look { step: optimizer.step, loss, top1: measured.top1 });
+            optimizer.save(&checkpoint)?;
+        }
+        let last = curve.last().map_or(0.0, |look: &Look| look.top1);
+        progress.advance(&format!("loss {loss:.3}, validation top-1 {:.1} %", 100.0 * last));
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    finish(options, spec, &optimizer, clips, &validation, &split.held_out, &curve, seconds)
+}
+
+#[expect(clippy::too_many_arguments, reason = "everything a finished training knows")]
+fn finish(
+    options: &TrainOptions,
+    spec: ModelSpec,
+    optimizer: &Optimizer,
+    clips: usize,
+    validation: &[Clip],
+    held_out: &[Clip],
+    curve: &[Look],
+    seconds: f64,
+) -> Result<TrainReport, TrainError> {
+    let weights = optimizer.averages();
+    let on_validation = measure(&spec, &weights, validation)?;
+    let mut report = TrainReport {
+        clips,
+        parameters: weights.values().map(Tensor::elem_count).sum(),
+        validation_clips: validation.len(),
+        validation_top1: on_validation.top1,
+        seconds,
+        held_out: Vec::new(),
+    };
+    let mut pairs = on_validation.pairs;
+    for signer in &options.hold_out {
+        let own: Vec<Clip> = held_out.iter().filter(|c| &c.signer == signer).cloned().collect();
+        let measured = measure(&spec, &weights, &own)?;
+        report.held_out.push((signer.clone(), measured.pairs.len(), measured.top1));
+        pairs = measured.pairs;
+    }
+    let file = |name: &str| options.out.join(name);
+    let failed = |name: &str| {
+        let path = file(name);
+        move |source| TrainError::File { action: "write", path, source }
+    };
+    let weights: std::collections::HashMap<String, Tensor> = weights.into_iter().collect();
+    candle_core::safetensors::save(&weights, file("weights.safetensors"))?;
+    let json = serde_json::to_string_pretty(&spec).map_err(crate::model::ModelError::from)?;
+    std::fs::write(file("model.json"), json + "\n").map_err(failed("model.json"))?;
+    let card = card::write(options, &spec, &report);
+    std::fs::write(file("MODEL_CARD.md"), card).map_err(failed("MODEL_CARD.md"))?;
+    pictures::learning_curve(&file("learning_curve.svg"), curve)?;
+    pictures::confusion(&file("confusion.svg"), &pairs)?;
+    Ok(report)
+}
+
+fn split(clips: Vec<Clip>, options: &TrainOptions) -> Result<Split, TrainError> {
+    let mut split = Split { train: Vec::new(), validation: Vec::new(), held_out: Vec::new() };
+    for clip in clips {
+        if options.hold_out.contains(&clip.signer) {
+            split.held_out.push(clip);
+        } else if clip.for_validation() {
+            split.validation.push(clip);
+        } else {
+            split.train.push(clip);
+        }
+    }
+    if split.train.iter().all(|clip| clip.label.is_empty()) {
+        return Err(TrainError::Data("no labelled clip is left to train on".to_owned()));
+    }
+    Ok(split)
+}
+
+/// The model's description: the labels of the clips, words first.
+fn describe(options: &TrainOptions, clips: &[Clip], data_hash: String) -> ModelSpec {
+    let mut texts: Vec<&str> = clips.iter().map(|clip| clip.label.as_str()).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    let kind = |text: &str| if text.chars().count() == 1 { Kind::Letter } else { Kind::Word };
+    let mut vocabulary: Vec<Label> = texts
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| Label { text: text.to_owned(), kind: kind(text) })
+        .collect();
+    vocabulary.sort_by_key(|label| label.kind == Kind::Letter);
+    let folder = options.out.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = Some(options.name.clone()).filter(|name| !name.is_empty()).or(folder);
+    ModelSpec {
+        name: name.unwrap_or_default(),
+        version: "1".to_owned(),
+        architecture: Architecture::default(),
+        input: Input::Landmarks,
+        vocabulary,
+        hop_frames: HOP_FRAMES,
+        emission: EmissionSettings::default(),
+        temperature: 1.0,
+        normalization: Normalization::default(),
+        data_hash,
+    }
+}
+
+/// One update on a batch of sequences; the loss before it.
+fn update(
+    net: &Net,
+    optimizer: &mut Optimizer,
+    sequences: &[Sequence],
+    dice: &mut Dice,
+    spec: &ModelSpec,
+) -> Result<f32, TrainError> {
+    let device = Device::Cpu;
+    let batch = sequences.len();
+    let frames = sequences.iter().map(|s| s.allowed.len()).max().unwrap_or(1).min(MAX_FRAMES);
+    let mut x = vec![0.0f32; batch * frames * FEATURES];
+    let mut allowed: Vec<&[u32]> = vec![&[]; batch * frames];
+    for (row, sequence) in sequences.iter().enumerate() {
+        let at = row * frames * FEATURES;
+        x[at..at + sequence.features.len()].copy_from_slice(&sequence.features);
+        for (time, set) in sequence.allowed.iter().enumerate() {
+            allowed[row * frames + time] = set;
+        }
+    }
+    let x = Tensor::from_vec(x, (batch, frames, FEATURES), &device)?;
+    let drop = |dice: &mut Dice| {
+        let keep =
+            |dice: &mut Dice| if dice.chance(DROP_PATH) { 0.0 } else { 1.0 / (1.0 - DROP_PATH) };
+        let factors: Vec<f32> = (0..batch).map(|_| keep(dice)).collect();
+        Tensor::from_vec(factors, (batch, 1, 1), &device)
+    };
+    let blocks = spec.architecture.dilations.len();
+    let drops = (0..blocks).map(|_| drop(dice)).collect::<Result<Vec<_>, _>>()?;
+    let (logits, _) = net.forward(&x, &net.no_past(batch, &device)?, Some(&drops))?;
+    let logits = logits.reshape((batch * frames, spec.classes()))?;
+    let loss = loss::framewise(&logits, &allowed)?;
+    optimizer.update(&loss.backward()?)?;
+    Ok(loss.to_scalar::<f32>()?)
+}
+
+/// The forced choice for each labelled clip, without streaming: quick enough for during training.
+pub(crate) fn measure(
+    spec: &ModelSpec,
+    weights: &BTreeMap<String, Tensor>,
+    clips: &[Clip],
+) -> Result<Measured, TrainError> {
+    let device = Device::Cpu;
+    let net = Net::new(&spec.architecture, &spec.normalization, weights, &device)?;
+    let known = |clip: &&Clip| spec.vocabulary.iter().any(|label| label.text == clip.label);
+    let clips: Vec<&Clip> = clips.iter().filter(|clip| !clip.stills).filter(known).collect();
+    let mut by_length: BTreeMap<usize, Vec<&Clip>> = BTreeMap::new();
+    for clip in &clips {
+        by_length.entry(clip.frames.len()).or_default().push(clip);
+    }
+    let mut pairs = Vec::with_capacity(clips.len());
+    for (frames, equal) in by_length {
+        for group in equal.chunks(MEASURE_BATCH) {
+            let x: Vec<f32> = group.iter().flat_map(|clip| extract(&clip.frames)).collect();
+            let x = Tensor::from_vec(x, (group.len(), frames, FEATURES), &device)?;
+            let (logits, _) = net.forward(&x, &net.no_past(group.len(), &device)?, None)?;
+            let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
+            for (clip, rows) in group.iter().zip(log_probs.to_vec3::<f32>()?) {
+                let scores = crate::evaluate::forced_scores(rows.iter().map(Vec::as_slice));
+                let best = scores.first().and_then(|&(class, _)| spec.label(class));
+                let best = best.map_or_else(String::new, |label| label.text.clone());
+                pairs.push((clip.label.clone(), best));
+            }
+        }
+    }
+    let right = pairs.iter().filter(|(label, best)| label == best).count();
+    Ok(Measured { top1: right as f32 / pairs.len().max(1) as f32, pairs })
+}
