@@ -26,7 +26,7 @@ pub use id::{
     BlockHash, BlockNumber, CommandId, EventId, LogId, MessageId, NameDigest, ParticipantId,
     Position, RoomCode, RoomId, SegmentId, TokenDigest, TokenId, TranscriptId, UserId,
 };
-pub use sealed::{Clear, KeyScope, Personal, PersonalField};
+pub use sealed::{Clear, KeyScope, Personal, PersonalField, TextKind};
 pub use state::State;
 pub use subject::Subject;
 pub use time::Timestamp;

@@ -40,8 +40,11 @@ impl fmt::Debug for Clear {
 pub enum KeyScope {
     /// A user's own data: names, e-mail, password hash. Destroyed when the user is deleted.
     User(UserId),
-    /// What one author wrote or signed in one room on one UTC day.
+    /// What one author wrote or signed in one room on one UTC day. Chat and transcripts have keys
+    /// of their own because they are kept for different times.
     Text {
+        /// Chat or transcript.
+        kind: TextKind,
         /// Who wrote or signed.
         author: UserId,
         /// Where.
@@ -51,11 +54,33 @@ pub enum KeyScope {
     },
 }
 
+/// The two sorts of text with retentions of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextKind {
+    /// Chat.
+    Message,
+    /// Captions, signed or typed.
+    Transcript,
+}
+
+impl TextKind {
+    /// `message` or `transcript`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Transcript => "transcript",
+        }
+    }
+}
+
 impl fmt::Display for KeyScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "user/{user}"),
-            Self::Text { author, room, day } => write!(f, "text/{author}/{room}/{day}"),
+            Self::Text { kind, author, room, day } => {
+                write!(f, "{}/{author}/{room}/{day}", kind.as_str())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Settings;
 use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, TranscriptId, UserId};
-use crate::sealed::{KeyScope, Personal, PersonalField, label};
+use crate::sealed::{KeyScope, Personal, PersonalField, TextKind, label};
 use crate::time::Timestamp;
 use crate::user::payloads;
 
@@ -232,26 +232,27 @@ pub enum TranscriptKind {
 }
 
 impl RoomEvent {
-    /// The personal fields: texts under the key of their author, room and day.
+    /// The personal fields: texts under the key of their kind, author, room and day.
     pub fn personal(&mut self, at: Timestamp) -> Vec<PersonalField<'_>> {
-        let text = |author, room, name: &str, row, field| {
-            let scope = KeyScope::Text { author, room, day: at.day() };
-            vec![PersonalField { scope, label: label(name, row), field }]
+        let text = |kind: TextKind, revision: u32, author, room, row, field| {
+            let scope = KeyScope::Text { kind, author, room, day: at.day() };
+            let label = label(&format!("{}.{revision}", kind.as_str()), row);
+            vec![PersonalField { scope, label, field }]
         };
+        let (message, transcript) = (TextKind::Message, TextKind::Transcript);
         match self {
             Self::MessageSent(e) => {
-                text(e.user_id, e.room_id, "message.1", e.message_id.get(), &mut e.text)
+                text(message, 1, e.user_id, e.room_id, e.message_id.get(), &mut e.text)
             }
             Self::MessageEdited(e) => {
-                let name = format!("message.{}", e.revision);
-                text(e.user_id, e.room_id, &name, e.message_id.get(), &mut e.text)
+                text(message, e.revision, e.user_id, e.room_id, e.message_id.get(), &mut e.text)
             }
             Self::TranscriptRecorded(e) => {
-                text(e.user_id, e.room_id, "transcript.1", e.transcript_id.get(), &mut e.text)
+                text(transcript, 1, e.user_id, e.room_id, e.transcript_id.get(), &mut e.text)
             }
             Self::TranscriptRevised(e) => {
-                let name = format!("transcript.{}", e.revision);
-                text(e.user_id, e.room_id, &name, e.transcript_id.get(), &mut e.text)
+                let row = e.transcript_id.get();
+                text(transcript, e.revision, e.user_id, e.room_id, row, &mut e.text)
             }
             Self::Created(_)
             | Self::SettingsChanged(_)

@@ -1,0 +1,99 @@
+//! Everything that can go wrong with secrets and keys: a kind, and what to do.
+
+use events::{KeyScope, LogId};
+
+/// Why the vault could not do what was asked. No variant carries key material or text.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The folder of secrets, or a file in it, is not there.
+    #[error("the secrets in {path} are missing: run `signcall init`, or point --secrets at them")]
+    SecretsMissing {
+        /// What was looked for.
+        path: String,
+    },
+    /// `init` on a folder that holds secrets already.
+    #[error("{path} exists already: secrets are never overwritten")]
+    SecretsExist {
+        /// The file.
+        path: String,
+    },
+    /// Others than its owner may read it.
+    #[error("{path} has mode {mode:o}, which others can use; run `chmod {wanted:o} {path}`")]
+    SecretsExposed {
+        /// The folder or file.
+        path: String,
+        /// Its permission bits.
+        mode: u32,
+        /// What they should be at most.
+        wanted: u32,
+    },
+    /// A file does not hold a key.
+    #[error("{path} is not a key of 64 hexadecimal characters; restore it from a backup")]
+    SecretsMalformed {
+        /// The file.
+        path: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The operating system gives no random numbers.
+    #[error("no secure random numbers: {0}")]
+    Random(#[source] getrandom::Error),
+    /// Neither `sqlite:` nor `postgres://`.
+    #[error("the vault {url:?} is neither sqlite:PATH nor postgres://…")]
+    Url {
+        /// The scheme as it came; never the credentials.
+        url: String,
+    },
+    /// The database of keys does not answer.
+    #[error("the vault's database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Written by a newer version.
+    #[error("the vault has schema {found}; this binary knows {known}: use a newer one")]
+    Schema {
+        /// As it is.
+        found: String,
+        /// As this binary writes it.
+        known: &'static str,
+    },
+    /// The vault's keys were wrapped under other secrets.
+    #[error("these secrets are not the ones this vault was made with: point --secrets at those")]
+    WrongSecrets,
+    /// The vault belongs to another log.
+    #[error(
+        "this vault holds the keys of log {found}, not of {expected}: point --vault or --log elsewhere"
+    )]
+    WrongLog {
+        /// The vault's log.
+        found: LogId,
+        /// The log in use.
+        expected: LogId,
+    },
+    /// The vault has never held this key: it is older than the log, or another's.
+    #[error(
+        "the vault has never held the key {scope}: it is older than the log, or another log's; restore the right one"
+    )]
+    KeyMissing {
+        /// Whose.
+        scope: KeyScope,
+    },
+    /// To be sealed under a key that was destroyed; it is never made again.
+    #[error("the key {scope} was destroyed: nothing can be sealed under it any more")]
+    Destroyed {
+        /// Whose.
+        scope: KeyScope,
+    },
+    /// A key or a field does not open: damaged, moved, or under another key.
+    #[error(
+        "{what} does not open: it was damaged, moved from elsewhere, or sealed under another key"
+    )]
+    Unreadable {
+        /// The key's scope or the field's label.
+        what: String,
+    },
+}

@@ -1,0 +1,172 @@
+//! The vault: one key per scope, durable before it is used, gone for good once destroyed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use events::{KeyScope, LogId, Personal, PersonalField, Position};
+
+use crate::cache::{Cache, Held};
+use crate::database::{Database, SCHEMA, StoredKey};
+use crate::destruction::Destruction;
+use crate::error::VaultError;
+use crate::key::Key;
+use crate::keys::{Keys, Opened};
+use crate::secrets::Secrets;
+
+const FINGERPRINT: &str = "fingerprint";
+const LOG: &str = "log";
+const SWEPT: &str = "swept";
+
+/// The keys of one log. Cheap to clone; safe to share between tasks and processes.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    key_encryption: Key,
+    cache: Cache,
+}
+
+impl Vault {
+    /// Opens `sqlite:PATH` or `postgres://…`, making it if there is none. Refuses secrets other
+    /// than those it was made with.
+    pub async fn open(url: &str, secrets: &Secrets) -> Result<Self, VaultError> {
+        let database = Database::open(url).await?;
+        let found = database.fact("schema", SCHEMA).await?;
+        if found != SCHEMA {
+            return Err(VaultError::Schema { found, known: SCHEMA });
+        }
+        let fingerprint = secrets.fingerprint();
+        if database.fact(FINGERPRINT, &fingerprint).await? != fingerprint {
+            return Err(VaultError::WrongSecrets);
+        }
+        let key_encryption = secrets.key_encryption().copy();
+        Ok(Self(Arc::new(Inner { database, key_encryption, cache: Cache::default() })))
+    }
+
+    /// Ties this vault to a log, the first time; afterwards refuses every other one.
+    pub async fn bind(&self, log: LogId) -> Result<(), VaultError> {
+        let found = self.0.database.fact(LOG, &log.to_string()).await?;
+        if found == log.to_string() {
+            return Ok(());
+        }
+        let found = found.parse().map(LogId::from_uuid).unwrap_or(log);
+        Err(VaultError::WrongLog { found, expected: log })
+    }
+
+    /// The keys of these scopes for reading. A scope without a key is no error until it is used.
+    pub async fn keys(&self, scopes: &[KeyScope]) -> Result<Keys, VaultError> {
+        let mut found = HashMap::with_capacity(scopes.len());
+        let missing = self.0.cache.take(scopes, &mut found);
+        if !missing.is_empty() {
+            for stored in self.0.database.load(&missing).await? {
+                self.hold(stored, &mut found)?;
+            }
+        }
+        Ok(Keys(found))
+    }
+
+    /// The keys of these scopes for writing: where there never was one, one is made, and durable
+    /// before this returns. Destroyed ones stay destroyed.
+    pub async fn keys_for(&self, scopes: &[KeyScope]) -> Result<Keys, VaultError> {
+        let mut keys = self.keys(scopes).await?;
+        let missing = self.0.cache.take(scopes, &mut keys.0);
+        if missing.is_empty() {
+            return Ok(keys);
+        }
+        let mut wrapped = Vec::with_capacity(missing.len());
+        for scope in &missing {
+            wrapped.push(Key::random()?.wrap(&self.0.key_encryption, &scope.to_string())?);
+        }
+        self.0.database.insert(&missing, &wrapped).await?;
+        // Read back: another process may have been faster, and its key is the one that counts.
+        for stored in self.0.database.load(&missing).await? {
+            self.hold(stored, &mut keys.0)?;
+        }
+        Ok(keys)
+    }
+
+    fn hold(
+        &self,
+        (scope, wrapped): StoredKey,
+        found: &mut HashMap<KeyScope, Held>,
+    ) -> Result<(), VaultError> {
+        let held = match wrapped {
+            Some(wrapped) => Held::Key(Arc::new(Key::unwrap(
+                &self.0.key_encryption,
+                &scope.to_string(),
+                &wrapped,
+            )?)),
+            None => Held::Destroyed,
+        };
+        self.0.cache.put(scope, held.clone());
+        found.insert(scope, held);
+        Ok(())
+    }
+
+    /// Opens one field; batches are faster through [`Self::keys`].
+    pub async fn read(
+        &self,
+        scope: KeyScope,
+        label: &str,
+        field: &Personal,
+    ) -> Result<Opened, VaultError> {
+        match field {
+            Personal::Clear(text) => Ok(Opened::Text(text.clone())),
+            Personal::Sealed(bytes) => self.keys(&[scope]).await?.open(scope, label, bytes),
+            Personal::Erased => Ok(Opened::Erased),
+        }
+    }
+
+    /// Opens the fields that [`events::Event::personal`] names, in place.
+    pub async fn read_fields(&self, fields: Vec<PersonalField<'_>>) -> Result<(), VaultError> {
+        let scopes: Vec<KeyScope> = fields.iter().map(|field| field.scope).collect();
+        self.keys(&scopes).await?.open_fields(fields)
+    }
+
+    /// Destroys keys for good, and remembers that everything up to this position was. Call it
+    /// after the event that says so is durable, with positions that never fall.
+    pub async fn destroy(&self, gone: &[Destruction], upto: Position) -> Result<(), VaultError> {
+        self.forget(gone);
+        self.0.database.destroy(gone, upto.get()).await
+    }
+
+    /// Up to where the log's destructions are known to be done.
+    pub async fn swept(&self) -> Result<Position, VaultError> {
+        let swept = self.0.database.fact(SWEPT, "0").await?;
+        swept.parse().map_err(|_| VaultError::Unreadable { what: format!("the mark {SWEPT}") })
+    }
+
+    /// Drops keys from this process's memory because the log says that they are gone.
+    pub fn forget(&self, gone: &[Destruction]) {
+        if !gone.is_empty() {
+            self.0.cache.forget(gone);
+        }
+    }
+
+    /// Wraps every key anew under `new`'s key-encryption key, all or nothing. Other processes must
+    /// be stopped; this vault is closed and can be opened with `new` alone. Returns how many.
+    pub async fn rewrap(self, new: &Secrets) -> Result<usize, VaultError> {
+        let mut rewrapped = Vec::new();
+        let mut last = None;
+        loop {
+            let page = self.0.database.page(last).await?;
+            let Some((scope, _)) = page.last() else { break };
+            last = Some(*scope);
+            for (scope, wrapped) in page {
+                let label = scope.to_string();
+                let wrapped = wrapped.unwrap_or_default();
+                let key = Key::unwrap(&self.0.key_encryption, &label, &wrapped)?;
+                rewrapped.push((scope, key.wrap(new.key_encryption(), &label)?));
+            }
+        }
+        self.0.database.replace(&rewrapped, FINGERPRINT, &new.fingerprint()).await?;
+        self.close().await;
+        Ok(rewrapped.len())
+    }
+
+    /// Waits for what is under way and closes the database.
+    pub async fn close(&self) {
+        self.0.database.close().await;
+    }
+}
