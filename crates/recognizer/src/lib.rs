@@ -1,6 +1,7 @@
 //! Captions: features, model, training, evaluation, the serving engine.
 
 pub mod decode;
+pub mod engine;
 pub mod evaluate;
 pub mod features;
 pub mod model;

@@ -98,6 +98,5 @@ mod tests {
         }
         assert!(seen[2..16].iter().all(|on| *on), "{seen:?}");
         assert!(seen[25..].iter().all(|on| !on), "{seen:?}");
-        assert!(gate.push(&frame(45 * 66_667, 300.0)) || gate.push(&frame(46 * 66_667, 330.0)));
     }
 }

@@ -144,7 +144,9 @@ impl Paths {
         }
         self.best = best(&next, |_, _| true).unwrap_or(BLANK);
         let top = next[self.best].score;
-        next.iter_mut().for_each(|path| path.score -= top);
+        for path in &mut next {
+            path.score -= top;
+        }
         self.states = next;
         self.last_ms = Some(now);
     }
