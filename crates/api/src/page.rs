@@ -1,0 +1,132 @@
+//! The page: documents, modules and styles of `web/`, built into the binary and served with a policy
+//! that lets the browser load nothing from anywhere else.
+
+mod assets;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::routing::get;
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+/// What the page may load and do: its own scripts, styles and pictures, its own server, WebAssembly
+/// for a landmarker that the operator installed. Nothing inline, nothing from elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+     connect-src 'self'; img-src 'self' blob:; media-src 'self' blob:; style-src 'self'; \
+     base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What the page may ask the browser's user for.
+const PERMISSIONS: &str = "camera=(self), microphone=(self), geolocation=()";
+/// The addresses that show the page; which view, the page itself finds out.
+const VIEWS: [&str; 9] = [
+    "/",
+    "/login",
+    "/register",
+    "/setup",
+    "/reset",
+    "/reset/{secret}",
+    "/rooms/{code}",
+    "/account",
+    "/admin",
+];
+/// Bytes of a digest that make an `ETag`.
+const TAG_BYTES: usize = 12;
+
+/// One file of the page, ready to be sent.
+struct Asset {
+    path: &'static str,
+    bytes: &'static [u8],
+    tag: String,
+}
+
+/// All files, sorted by path.
+type Assets = Arc<[Asset]>;
+
+/// The routes of the page: its views and `/assets/…`. Files are sent with an `ETag` and always asked
+/// for again, so a new binary shows its own page at once.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let mut assets: Vec<Asset> = assets::FILES
+        .iter()
+        .map(|(path, bytes)| Asset {
+            path,
+            bytes,
+            tag: format!("\"{}\"", hex::encode(&Sha256::digest(bytes)[..TAG_BYTES])),
+        })
+        .collect();
+    assets.sort_by_key(|asset| asset.path);
+    let assets: Assets = assets.into();
+    VIEWS
+        .iter()
+        .fold(Router::new(), |router, view| router.route(view, get(document)))
+        .route("/assets/{*path}", get(file))
+        .with_state(assets)
+}
+
+async fn document(State(assets): State<Assets>, headers: HeaderMap) -> Response<Body> {
+    send(&assets, assets::DOCUMENT, &headers)
+}
+
+async fn file(
+    State(assets): State<Assets>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    send(&assets, &path, &headers)
+}
+
+/// The file of that path, or 304 when the browser has it already.
+fn send(assets: &[Asset], path: &str, headers: &HeaderMap) -> Response<Body> {
+    let Ok(found) = assets.binary_search_by_key(&path, |asset| asset.path) else {
+        return answer(StatusCode::NOT_FOUND, Bytes::new());
+    };
+    let asset = &assets[found];
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
+        tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == asset.tag))
+    });
+    let mut response = if known {
+        answer(StatusCode::NOT_MODIFIED, Bytes::new())
+    } else {
+        answer(StatusCode::OK, Bytes::from_static(asset.bytes))
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type(path)));
+    if let Ok(tag) = header::HeaderValue::from_str(&asset.tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn answer(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let fixed = [
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::HeaderName::from_static("permissions-policy"), PERMISSIONS),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The content type of a file of the page, by its ending.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some(_) | None => "application/octet-stream",
+    }
+}
