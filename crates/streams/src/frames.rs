@@ -1,9 +1,16 @@
 //! Frame batches on their way to the recognizer: short-lived, bounded, kept only until the finals
 //! of their utterance are in the log.
 
+mod ledger;
+mod local;
+
 use bytes::Bytes;
 use events::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
+
+pub use ledger::UPLOADS_MAX;
+pub use ledger::{IDLE_MAX, LIVE_AGE_MAX, LIVE_FRAMES_MAX, STREAM_BYTES_MAX, UPLOAD_FRAMES_MAX};
+pub use local::{BUFFER_BYTES_MAX, STREAMS_MAX, local};
 
 /// The sender's name for a stream of frames: 1 to 64 of `A-Z a-z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,6 +78,13 @@ pub struct FrameBatch {
     pub model: Option<String>,
 }
 
+impl FrameBatch {
+    /// The sequence number after its last frame.
+    pub fn end(&self) -> u64 {
+        self.first_seq.saturating_add(u64::from(self.count))
+    }
+}
+
 /// Why a batch was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FramesError {
@@ -124,7 +138,9 @@ pub struct Frames(std::sync::Arc<dyn FrameBuffer>);
 /// What holds the frames: this process's memory, or a short-lived JetStream stream.
 pub trait FrameBuffer: Send + Sync + 'static {
     /// Takes a batch. A batch that was taken before (by its sequence) changes nothing; one that
-    /// begins after the frame that comes next is refused.
+    /// begins elsewhere than at the frame that comes next is refused. A stream that the buffer does
+    /// not know begins wherever its first batch does. A flush ends what was taken, whatever its
+    /// `first_seq`; where nothing waits it changes nothing.
     fn push(
         &self,
         batch: FrameBatch,
@@ -177,5 +193,33 @@ impl Frames {
     /// See [`FrameBuffer::done`].
     pub async fn done(&self, key: &StreamKey, done_seq: u64) -> Result<(), FramesError> {
         self.0.done(key, done_seq).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch of one made-up live stream.
+    pub(super) fn batch(first_seq: u64, count: u32) -> FrameBatch {
+        let stream = StreamId::new("main").unwrap();
+        FrameBatch {
+            key: StreamKey { room: RoomId::new(1), user: UserId::new(2), stream },
+            first_seq,
+            count,
+            format: FrameFormat::Landmarks,
+            payload: Bytes::from(vec![7; count as usize]),
+            flush: count == 0,
+            received_us: 0,
+            model: None,
+        }
+    }
+
+    #[test]
+    fn names_of_streams_are_safe_everywhere() {
+        assert!(StreamId::new("Cam-1_b").is_some());
+        for wrong in ["", "a.b", "*", "a b", "\u{e9}", &"x".repeat(65)] {
+            assert_eq!(StreamId::new(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,10 +1,17 @@
 //! Ephemeral messages between processes: partial captions, typing, signalling, and the hint that
 //! a room's feed has grown. Never stored; losing one loses nothing that lasts.
 
+mod local;
+
 use events::{Position, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::StreamId;
+
+pub use local::local;
+
+/// Messages that wait for a subscriber; one that falls further behind loses the oldest.
+pub const LIVE_WAITING_MAX: usize = 4_096;
 
 /// One ephemeral message about a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

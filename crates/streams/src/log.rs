@@ -3,6 +3,10 @@
 //! One append is outstanding at a time, on the condition that the log still ends where the writer
 //! believes. A second writer loses cleanly, catches up and decides again.
 
+mod check;
+pub mod embedded;
+pub mod memory;
+
 use std::sync::Arc;
 
 use events::{Block, BlockError, BlockNumber, Head, LogId};

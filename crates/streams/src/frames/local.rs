@@ -1,0 +1,196 @@
+//! Frames within one process: a bounded ring per stream, for one recognizer in the same process.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use events::{RoomId, UserId};
+use futures::future::{self, BoxFuture};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::ledger::{Admission, Ledger, UPLOADS_MAX};
+use super::{FrameBatch, FrameBuffer, FrameFormat, Frames, FramesError, StreamKey, StreamStatus};
+
+/// Streams that are remembered at the same time.
+pub const STREAMS_MAX: usize = 16_384;
+/// Bytes of all frames that wait.
+pub const BUFFER_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// How often all streams are looked at for what is too old.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct LocalFrames {
+    buffer: Mutex<Buffer>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct Buffer {
+    streams: HashMap<StreamKey, Stream>,
+    /// Streams with batches for the worker, each once: one batch of each in turn.
+    ready: VecDeque<StreamKey>,
+    bytes: usize,
+    swept: Option<Instant>,
+}
+
+struct Stream {
+    ledger: Ledger<FrameBatch>,
+    /// How many of the waiting batches the worker has.
+    delivered: usize,
+    queued: bool,
+}
+
+/// A buffer for this process. Its batches are for one worker: a second caller of
+/// [`Frames::next`] would get batches of the same streams.
+pub fn local() -> Frames {
+    Frames::new(LocalFrames::default())
+}
+
+impl Stream {
+    /// Forgets the batches in front; gives back their bytes.
+    fn forget(&mut self, batches: &[FrameBatch]) -> usize {
+        self.delivered = self.delivered.saturating_sub(batches.len());
+        batches.iter().map(|batch| batch.payload.len()).sum()
+    }
+
+    fn expire(&mut self, now: Instant) -> usize {
+        let expired = self.ledger.expire(now);
+        self.forget(&expired)
+    }
+}
+
+impl Buffer {
+    fn push(&mut self, batch: FrameBatch, now: Instant) -> Result<StreamStatus, FramesError> {
+        self.sweep(now);
+        if !self.streams.contains_key(&batch.key) {
+            if batch.count == 0 {
+                return Ok(StreamStatus::default());
+            }
+            self.make_room(&batch)?;
+            let ledger = Ledger::beginning_with(&batch, now);
+            let stream = Stream { ledger, delivered: 0, queued: false };
+            self.streams.insert(batch.key.clone(), stream);
+        }
+        let Some(stream) = self.streams.get_mut(&batch.key) else {
+            return Ok(StreamStatus::default());
+        };
+        self.bytes -= stream.expire(now);
+        if stream.ledger.admit(&batch, now)? == Admission::Nothing {
+            return Ok(stream.ledger.status());
+        }
+        if self.bytes + batch.payload.len() > BUFFER_BYTES_MAX {
+            let StreamStatus { waiting, waiting_max: max, .. } = stream.ledger.status();
+            return Err(FramesError::Full { waiting, max });
+        }
+        self.bytes += batch.payload.len();
+        if !std::mem::replace(&mut stream.queued, true) {
+            self.ready.push_back(batch.key.clone());
+        }
+        stream.ledger.take(&batch.clone(), batch, now);
+        Ok(stream.ledger.status())
+    }
+
+    /// May one more stream begin?
+    fn make_room(&self, batch: &FrameBatch) -> Result<(), FramesError> {
+        if self.streams.len() >= STREAMS_MAX {
+            return Err(FramesError::Unavailable(format!("{STREAMS_MAX} streams are open")));
+        }
+        if batch.format != FrameFormat::Pose {
+            return Ok(());
+        }
+        let of_user = |(key, stream): &(&StreamKey, &Stream)| {
+            key.user == batch.key.user && stream.ledger.is_waiting_upload()
+        };
+        let waiting = self.streams.iter().filter(of_user).count() as u32;
+        if waiting >= UPLOADS_MAX {
+            return Err(FramesError::TooManyUploads { waiting, max: UPLOADS_MAX });
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self, now: Instant) -> Option<FrameBatch> {
+        while let Some(key) = self.ready.pop_front() {
+            let Some(stream) = self.streams.get_mut(&key) else { continue };
+            self.bytes -= stream.expire(now);
+            stream.queued = stream.ledger.get(stream.delivered + 1).is_some();
+            let Some(batch) = stream.ledger.get(stream.delivered).cloned() else { continue };
+            stream.delivered += 1;
+            if stream.queued {
+                self.ready.push_back(key);
+            }
+            return Some(batch);
+        }
+        None
+    }
+
+    fn sweep(&mut self, now: Instant) {
+        if self.swept.is_some_and(|last| now.duration_since(last) < SWEEP_EVERY) {
+            return;
+        }
+        self.swept = Some(now);
+        for stream in self.streams.values_mut() {
+            self.bytes -= stream.expire(now);
+        }
+        self.streams.retain(|_, stream| !stream.ledger.is_idle(now));
+    }
+
+    fn discard(&mut self, room: RoomId, user: UserId) {
+        let theirs = |key: &StreamKey| key.room == room && key.user == user;
+        for (_, stream) in self.streams.extract_if(|key, _| theirs(key)) {
+            self.bytes -=
+                stream.ledger.into_waiting().map(|batch| batch.payload.len()).sum::<usize>();
+        }
+        self.ready.retain(|key| !theirs(key));
+    }
+
+    fn done(&mut self, key: &StreamKey, done_seq: u64) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            let done = stream.ledger.done(done_seq);
+            self.bytes -= stream.forget(&done);
+        }
+    }
+
+    fn status(&mut self, key: &StreamKey, now: Instant) -> StreamStatus {
+        let Some(stream) = self.streams.get_mut(key) else { return StreamStatus::default() };
+        self.bytes -= stream.expire(now);
+        stream.ledger.status()
+    }
+}
+
+impl FrameBuffer for LocalFrames {
+    fn push(&self, batch: FrameBatch) -> BoxFuture<'_, Result<StreamStatus, FramesError>> {
+        let pushed = self.buffer.lock().push(batch, Instant::now());
+        self.more.notify_one();
+        Box::pin(future::ready(pushed))
+    }
+
+    fn status<'a>(&'a self, key: &'a StreamKey) -> BoxFuture<'a, StreamStatus> {
+        Box::pin(future::ready(self.buffer.lock().status(key, Instant::now())))
+    }
+
+    fn discard(&self, room: RoomId, user: UserId) -> BoxFuture<'_, ()> {
+        self.buffer.lock().discard(room, user);
+        Box::pin(future::ready(()))
+    }
+
+    fn next(&self) -> BoxFuture<'_, Result<FrameBatch, FramesError>> {
+        Box::pin(async move {
+            loop {
+                let popped = self.buffer.lock().pop(Instant::now());
+                if let Some(batch) = popped {
+                    return Ok(batch);
+                }
+                self.more.notified().await;
+            }
+        })
+    }
+
+    fn done<'a>(
+        &'a self,
+        key: &'a StreamKey,
+        done_seq: u64,
+    ) -> BoxFuture<'a, Result<(), FramesError>> {
+        self.buffer.lock().done(key, done_seq);
+        Box::pin(future::ready(Ok(())))
+    }
+}

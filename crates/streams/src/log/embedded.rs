@@ -1,0 +1,357 @@
+//! The log in one SQLite file: durable against power loss, one row a block, and open to other
+//! processes of the machine, such as a command-line tool beside a running server.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::{Block, BlockHash, BlockNumber, Head, LogId, Position};
+use futures::TryStreamExt as _;
+use futures::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+use tokio::sync::{Mutex, watch};
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::{AppendError, Backend, Log, LogError, check};
+
+/// Bytes of one block at most, well below SQLite's own limit of a row.
+pub const EMBEDDED_BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long another process may hold the file's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a look is taken whether another process appended.
+const POLL: Duration = Duration::from_millis(20);
+/// Connections that read at the same time.
+const READERS_MAX: u32 = 4;
+/// Rows that SQLite's thread may read ahead of us.
+const ROWS_AHEAD: usize = 8;
+/// Pages of 4 KiB in the write-ahead log before they are moved into the file (8 MiB).
+const CHECKPOINT_PAGES: &str = "2048";
+/// Bytes to which the write-ahead log shrinks again after a burst.
+const WAL_BYTES_MAX: &str = "67108864";
+/// Format of the tables below.
+const FORMAT: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS block (
+        number INTEGER PRIMARY KEY,
+        first INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS meta (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        log TEXT NOT NULL,
+        format INTEGER NOT NULL
+    ) STRICT;";
+
+/// One statement, so one transaction: it takes the write lock, looks at the end, and inserts or not.
+const APPEND: &str = "
+    INSERT INTO block (number, first, count, hash, bytes)
+    SELECT ?1, ?2, ?3, ?4, ?5
+    WHERE ?1 = 1 + coalesce((SELECT max(number) FROM block), 0)
+      AND (?1 = 1 OR (SELECT hash FROM block WHERE number = ?1 - 1) = ?6)";
+
+/// Changes with every commit of another connection.
+const VERSION: &str = "PRAGMA data_version";
+
+const END: &str = "SELECT number, first, count, hash FROM block ORDER BY number DESC LIMIT 1";
+
+/// The block that the reader has, without its bytes, and those that follow.
+const READ: &str = "
+    SELECT number, hash, CASE number WHEN ?1 THEN x'' ELSE bytes END AS bytes
+    FROM block WHERE number >= ?1 ORDER BY number";
+
+struct EmbeddedLog {
+    place: String,
+    id: LogId,
+    readers: SqlitePool,
+    /// One connection, so one append at a time.
+    writer: Mutex<SqliteConnection>,
+    appended: watch::Sender<BlockNumber>,
+    _watcher: AbortOnDropHandle<()>,
+}
+
+/// Opens the log in a file; makes an empty one, with a new id, if the file is not there.
+pub async fn open(path: &Path) -> Result<Log, LogError> {
+    open_as(path, LogId::from_uuid(Uuid::new_v4())).await
+}
+
+/// As [`open`], for a log whose id is known, such as the copy of another: fails with
+/// [`LogError::Replaced`] if the file holds another log.
+pub async fn create(path: &Path, id: LogId) -> Result<Log, LogError> {
+    let log = open_as(path, id).await?;
+    if log.id() == id {
+        return Ok(log);
+    }
+    let place = path.display().to_string();
+    Err(LogError::Replaced { place, found: log.id(), expected: id })
+}
+
+async fn open_as(path: &Path, id_if_new: LogId) -> Result<Log, LogError> {
+    let place = path.display().to_string();
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", WAL_BYTES_MAX)
+        .row_buffer_size(ROWS_AHEAD);
+    let unreachable = |source: sqlx::Error| unreachable(&place, source);
+    let mut writer = SqliteConnection::connect_with(&options).await.map_err(unreachable)?;
+    let id = prepare(&mut writer, id_if_new, &place).await?;
+    let mut watching = SqliteConnection::connect_with(&options).await.map_err(unreachable)?;
+    let (version, last) = glance(&mut watching).await.map_err(unreachable)?;
+    let appended = watch::Sender::new(last);
+    let watcher = tokio::spawn(watch_file(watching, version, appended.clone(), place.clone()));
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Log::new(EmbeddedLog {
+        place,
+        id,
+        readers,
+        writer: Mutex::new(writer),
+        appended,
+        _watcher: AbortOnDropHandle::new(watcher),
+    }))
+}
+
+/// Makes the tables if there are none, and reads which log this is.
+async fn prepare(
+    writer: &mut SqliteConnection,
+    id_if_new: LogId,
+    place: &str,
+) -> Result<LogId, LogError> {
+    let made = async {
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO meta VALUES (1, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(id_if_new.to_string())
+            .bind(FORMAT)
+            .execute(&mut *transaction)
+            .await?;
+        let meta: (String, i64) =
+            sqlx::query_as("SELECT log, format FROM meta").fetch_one(&mut *transaction).await?;
+        transaction.commit().await.map(|()| meta)
+    };
+    let (id, format) = made.await.map_err(|source| unreachable(place, source))?;
+    if format > FORMAT {
+        let format = u32::try_from(format).unwrap_or(u32::MAX);
+        let block = BlockNumber::new(0);
+        return Err(check::damaged(place, events::BlockError::Format { block, format }));
+    }
+    let id = Uuid::parse_str(&id).map_err(|wrong| {
+        let (block, found) = (BlockNumber::new(0), format!("{id:?} ({wrong})"));
+        check::wrong(place, block, "the log id", found, "a UUID".to_owned())
+    })?;
+    Ok(LogId::from_uuid(id))
+}
+
+/// The file's version as this connection sees it, and the last block.
+async fn glance(connection: &mut SqliteConnection) -> Result<(i64, BlockNumber), sqlx::Error> {
+    let version = sqlx::query_scalar(VERSION).fetch_one(&mut *connection).await?;
+    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM block")
+        .fetch_one(connection)
+        .await?;
+    Ok((version, BlockNumber::new(last.unsigned_abs())))
+}
+
+/// Tells of blocks that other processes appended.
+async fn watch_file(
+    mut connection: SqliteConnection,
+    mut seen: i64,
+    appended: watch::Sender<BlockNumber>,
+    place: String,
+) {
+    loop {
+        tokio::time::sleep(POLL).await;
+        let version: Result<i64, _> = sqlx::query_scalar(VERSION).fetch_one(&mut connection).await;
+        if version.is_ok_and(|version| version == seen) {
+            continue;
+        }
+        match glance(&mut connection).await {
+            Ok((version, last)) => {
+                seen = version;
+                tell(&appended, last);
+            }
+            Err(error) => tracing::warn!(%place, %error, "the log can't be watched"),
+        }
+    }
+}
+
+fn tell(appended: &watch::Sender<BlockNumber>, last: BlockNumber) {
+    appended.send_if_modified(|known| {
+        let newer = last > *known;
+        *known = last.max(*known);
+        newer
+    });
+}
+
+impl EmbeddedLog {
+    async fn end(&self) -> Result<Head, LogError> {
+        let row = sqlx::query(END).fetch_optional(&self.readers).await;
+        let row = row.map_err(|source| self.unreadable(BlockNumber::new(0), source))?;
+        let Some(row) = row else { return Ok(Head::empty(self.id)) };
+        let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+        let head = || {
+            let position = number("first")? + number("count")? - 1;
+            Ok(Head {
+                log: self.id,
+                block: BlockNumber::new(number("number")?),
+                position: Position::new(position),
+                hash: stored_hash(&row)?,
+            })
+        };
+        head().map_err(|source| self.unreadable(BlockNumber::new(0), source))
+    }
+
+    async fn append_row(&self, block: Arc<Block>) -> Result<(), AppendError> {
+        let bytes = block.bytes.len();
+        if bytes > EMBEDDED_BLOCK_BYTES_MAX {
+            return Err(AppendError::TooLarge { bytes, max: EMBEDDED_BLOCK_BYTES_MAX });
+        }
+        let header = &block.header;
+        let query = sqlx::query(APPEND)
+            .bind(header.block.get() as i64)
+            .bind(header.first.get() as i64)
+            .bind(i64::from(header.count))
+            .bind(&block.hash.bytes()[..])
+            .bind(&block.bytes[..])
+            .bind(&header.previous.bytes()[..]);
+        let mut writer = self.writer.lock().await;
+        let done = query.execute(&mut *writer).await.map_err(|source| match kind(&source) {
+            Kind::Full => AppendError::Full(source.into()),
+            Kind::Corrupt | Kind::Other => AppendError::Log(self.unreadable(header.block, source)),
+        })?;
+        drop(writer);
+        if done.rows_affected() == 0 {
+            return self.settle(&block).await;
+        }
+        tell(&self.appended, header.block);
+        Ok(())
+    }
+
+    /// The log did not end where the block expects: is it because the block is there already?
+    async fn settle(&self, block: &Block) -> Result<(), AppendError> {
+        if self.end().await? == block.head() {
+            return Ok(());
+        }
+        let expected = BlockNumber::new(block.header.block.get().saturating_sub(1));
+        Err(AppendError::Conflict { expected })
+    }
+
+    async fn read_rows(&self, after: Head, max_bytes: usize) -> Result<Vec<Block>, LogError> {
+        let place = &self.place;
+        if after.log != self.id {
+            check::reader_against_end(place, &after, &Head::empty(self.id))?;
+        }
+        let (mut head, mut bytes, mut read) = (after, 0, Vec::new());
+        let mut met_reader = after.block.get() == 0;
+        let mut rows = sqlx::query(READ).bind(after.block.get() as i64).fetch(&self.readers);
+        loop {
+            let unreadable = |source| self.unreadable(head.block.next(), source);
+            let Some(row) = rows.try_next().await.map_err(unreadable)? else { break };
+            let number: i64 = row.try_get("number").map_err(unreadable)?;
+            let hash = stored_hash(&row).map_err(unreadable)?;
+            if !met_reader && number.unsigned_abs() == after.block.get() {
+                check::same(place, after.block, "the hash", &hash, &after.hash)?;
+                met_reader = true;
+                continue;
+            }
+            let row_bytes: Vec<u8> = row.try_get("bytes").map_err(unreadable)?;
+            bytes += row_bytes.len();
+            if bytes > max_bytes && !read.is_empty() {
+                break;
+            }
+            let block = Block::parse(&head, row_bytes).map_err(|e| check::damaged(place, e))?;
+            check::same(place, block.header.block, "the hash", &block.hash, &hash)?;
+            head = block.head();
+            read.push(block);
+        }
+        drop(rows);
+        if !met_reader {
+            check::reader_against_end(place, &after, &self.end().await?)?;
+            let (found, expected) = ("missing".to_owned(), after.hash.to_string());
+            return Err(check::wrong(place, after.block, "the hash", found, expected));
+        }
+        Ok(read)
+    }
+
+    /// SQLite's own findings, with the block that was to be read.
+    fn unreadable(&self, block: BlockNumber, source: sqlx::Error) -> LogError {
+        match kind(&source) {
+            Kind::Corrupt => {
+                let (found, expected) = (format!("unreadable ({source})"), "a row".to_owned());
+                check::wrong(&self.place, block, "what the file holds", found, expected)
+            }
+            Kind::Full | Kind::Other => unreachable(&self.place, source),
+        }
+    }
+}
+
+fn stored_hash(row: &SqliteRow) -> Result<BlockHash, sqlx::Error> {
+    let bytes: &[u8] = row.try_get("hash")?;
+    // A hash of another length equals none, which is what its reader then finds.
+    Ok(bytes.try_into().map_or(BlockHash::ZERO, BlockHash::from_bytes))
+}
+
+fn unreachable(place: &str, source: sqlx::Error) -> LogError {
+    LogError::Unreachable { place: place.to_owned(), source: source.into() }
+}
+
+enum Kind {
+    Full,
+    Corrupt,
+    Other,
+}
+
+/// Sorts errors by SQLite's primary result code.
+fn kind(error: &sqlx::Error) -> Kind {
+    const SQLITE_CORRUPT: u32 = 11;
+    const SQLITE_FULL: u32 = 13;
+    const SQLITE_NOTADB: u32 = 26;
+    let code = match error {
+        sqlx::Error::Database(error) => error.code().and_then(|code| code.parse::<u32>().ok()),
+        _ => None,
+    };
+    match code.map(|extended| extended & 0xff) {
+        Some(SQLITE_FULL) => Kind::Full,
+        Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Kind::Corrupt,
+        Some(_) | None => Kind::Other,
+    }
+}
+
+impl Backend for EmbeddedLog {
+    fn kind(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn id(&self) -> LogId {
+        self.id
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Head, LogError>> {
+        Box::pin(self.end())
+    }
+
+    fn append(&self, block: Arc<Block>) -> BoxFuture<'_, Result<(), AppendError>> {
+        Box::pin(self.append_row(block))
+    }
+
+    fn read(&self, after: Head, max_bytes: usize) -> BoxFuture<'_, Result<Vec<Block>, LogError>> {
+        Box::pin(self.read_rows(after, max_bytes))
+    }
+
+    fn appended(&self) -> watch::Receiver<BlockNumber> {
+        self.appended.subscribe()
+    }
+}
