@@ -1,0 +1,201 @@
+//! The vault on the real thing: files of SQLite, two handles as two processes.
+
+use events::{KeyScope, LogId, Personal, Position, RoomId, TextKind, UserId, sealed::label};
+use vault::{Destruction, Opened, Secrets, Vault, VaultError};
+
+struct Place {
+    folder: tempfile::TempDir,
+    secrets: Secrets,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
+        Self { folder, secrets }
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.folder.path().join("vault.db").display())
+    }
+
+    async fn vault(&self) -> Vault {
+        Vault::open(&self.url(), &self.secrets).await.unwrap()
+    }
+}
+
+fn user(id: u64) -> KeyScope {
+    KeyScope::User(UserId::new(id))
+}
+
+fn text(kind: TextKind, author: u64, room: u64, day: &str) -> KeyScope {
+    let (author, room) = (UserId::new(author), RoomId::new(room));
+    KeyScope::Text { kind, author, room, day: day.parse().unwrap() }
+}
+
+async fn seal(vault: &Vault, scope: KeyScope, words: &str) -> Vec<u8> {
+    vault.keys_for(&[scope]).await.unwrap().seal(scope, "x/1", words).unwrap()
+}
+
+async fn open(vault: &Vault, scope: KeyScope, sealed: &[u8]) -> Result<Opened, VaultError> {
+    vault.keys(&[scope]).await?.open(scope, "x/1", sealed)
+}
+
+fn readable(opened: &Result<Opened, VaultError>) -> bool {
+    matches!(opened, Ok(Opened::Text(_)))
+}
+
+#[tokio::test]
+async fn keys_are_made_once_and_last() {
+    let place = Place::new();
+    let scopes = [user(1), text(TextKind::Message, 1, 2, "2026-01-01")];
+    let mut sealed = Vec::new();
+    {
+        let vault = place.vault().await;
+        for scope in scopes {
+            sealed.push(seal(&vault, scope, "Ada").await);
+        }
+        vault.close().await;
+    }
+    let vault = place.vault().await;
+    for (scope, sealed) in scopes.into_iter().zip(&sealed) {
+        assert_eq!(open(&vault, scope, sealed).await.unwrap(), Opened::Text("Ada".into()));
+        let field = Personal::Sealed(sealed.clone());
+        let read = vault.read(scope, "x/1", &field).await.unwrap();
+        assert_eq!(read.into_text().as_deref(), Some("Ada"));
+        assert!(vault.read(scope, &label("x", 2), &field).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn two_processes_that_make_the_same_key_agree() {
+    let place = Place::new();
+    let (one, two) = (place.vault().await, place.vault().await);
+    let scopes: Vec<KeyScope> = (1..200).map(user).collect();
+    let (a, b) = tokio::join!(one.keys_for(&scopes), two.keys_for(&scopes));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    for scope in scopes {
+        let sealed = a.seal(scope, "x", "Ada").unwrap();
+        assert_eq!(b.open(scope, "x", &sealed).unwrap(), Opened::Text("Ada".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_erased_everywhere_and_never_made_again() {
+    let place = Place::new();
+    let (vault, other) = (place.vault().await, place.vault().await);
+    let sealed = seal(&vault, user(1), "Ada").await;
+    assert!(readable(&open(&other, user(1), &sealed).await));
+    let gone = [Destruction::User(UserId::new(1))];
+    vault.destroy(&gone, Position::new(7)).await.unwrap();
+    other.forget(&gone);
+    for vault in [&vault, &other, &place.vault().await] {
+        assert_eq!(open(vault, user(1), &sealed).await.unwrap(), Opened::Erased);
+        let keys = vault.keys_for(&[user(1), user(2)]).await.unwrap();
+        let refused = keys.seal(user(1), "x", "Ada");
+        assert!(matches!(refused, Err(VaultError::Destroyed { .. })));
+        assert!(keys.seal(user(2), "x", "Bob").is_ok());
+        assert_eq!(vault.swept().await.unwrap(), Position::new(7));
+    }
+}
+
+#[tokio::test]
+async fn each_destruction_takes_its_own_keys_and_no_others() {
+    let days = ["2026-01-01", "2026-01-02"];
+    let kinds = [TextKind::Message, TextKind::Transcript];
+    let mut scopes = vec![user(1), user(2)];
+    for (kind, day) in kinds.into_iter().flat_map(|kind| days.map(|day| (kind, day))) {
+        for (author, room) in [(1, 5), (2, 5), (1, 6)] {
+            scopes.push(text(kind, author, room, day));
+        }
+    }
+    let expired = Destruction::Texts {
+        room: RoomId::new(5),
+        kind: TextKind::Transcript,
+        before: days[1].parse().unwrap(),
+    };
+    for (destruction, count) in [
+        (Destruction::User(UserId::new(1)), 1),
+        (Destruction::Author(UserId::new(1)), 8),
+        (Destruction::Room(RoomId::new(5)), 8),
+        (expired, 2),
+    ] {
+        let place = Place::new();
+        let vault = place.vault().await;
+        let keys = vault.keys_for(&scopes).await.unwrap();
+        let sealed = scopes.iter().map(|scope| keys.seal(*scope, "x/1", "Ada").unwrap());
+        let sealed: Vec<Vec<u8>> = sealed.collect();
+        vault.destroy(&[destruction], Position::new(1)).await.unwrap();
+        let mut erased = 0;
+        for vault in [&vault, &place.vault().await] {
+            for (scope, sealed) in scopes.iter().zip(&sealed) {
+                let opened = open(vault, *scope, sealed).await.unwrap();
+                assert_eq!(opened == Opened::Erased, destruction.covers(scope), "{scope}");
+                erased += usize::from(opened == Opened::Erased);
+            }
+        }
+        assert_eq!(erased, count * 2, "{destruction:?}");
+    }
+}
+
+#[tokio::test]
+async fn destroyed_keys_are_nowhere_in_the_files() {
+    let place = Place::new();
+    let vault = place.vault().await;
+    seal(&vault, user(1), "Ada").await;
+    let files = || {
+        ["vault.db", "vault.db-wal"]
+            .map(|name| std::fs::read(place.folder.path().join(name)).unwrap_or_default())
+            .concat()
+    };
+    let pool = sqlx::SqlitePool::connect(&place.url()).await.unwrap();
+    let read = sqlx::query_scalar("SELECT wrapped FROM vault_key").fetch_one(&pool).await;
+    let wrapped: Vec<u8> = read.unwrap();
+    pool.close().await;
+    let holds = |files: &[u8]| files.windows(wrapped.len()).any(|part| part == wrapped);
+    assert!(holds(&files()));
+    vault.destroy(&[Destruction::User(UserId::new(1))], Position::new(1)).await.unwrap();
+    assert!(!holds(&files()));
+}
+
+#[tokio::test]
+async fn what_does_not_belong_together_is_refused() {
+    let place = Place::new();
+    let vault = place.vault().await;
+    let log = LogId::derived(LogId::from_uuid(uuid::Uuid::nil()).uuid(), "log");
+    vault.bind(log).await.unwrap();
+    vault.bind(log).await.unwrap();
+    let other = LogId::derived(log.uuid(), "other");
+    assert!(matches!(vault.bind(other).await, Err(VaultError::WrongLog { .. })));
+    let stranger = Place::new();
+    let opened = Vault::open(&place.url(), &stranger.secrets).await;
+    assert!(matches!(opened, Err(VaultError::WrongSecrets)));
+    let opened = Vault::open("mysql://user:secret@host/db", &place.secrets).await;
+    assert!(!opened.err().unwrap().to_string().contains("secret"));
+    // A key that never was is not an erased one: the vault is the wrong one, or too old.
+    let sealed = seal(&vault, user(1), "Ada").await;
+    let unknown = open(&stranger.vault().await, user(1), &sealed).await;
+    assert!(matches!(unknown, Err(VaultError::KeyMissing { .. })));
+}
+
+#[tokio::test]
+async fn rotation_keeps_every_text_readable_and_every_erasure() {
+    let place = Place::new();
+    let vault = place.vault().await;
+    let scopes: Vec<KeyScope> = (1..2500).map(user).collect();
+    let keys = vault.keys_for(&scopes).await.unwrap();
+    let sealed = scopes.iter().map(|scope| keys.seal(*scope, "x/1", "Ada").unwrap());
+    let sealed: Vec<Vec<u8>> = sealed.collect();
+    vault.destroy(&[Destruction::User(UserId::new(9))], Position::new(1)).await.unwrap();
+    let rotated = place.secrets.init_rotated(&place.folder.path().join("next")).unwrap();
+    assert_eq!(vault.rewrap(&rotated).await.unwrap(), scopes.len() - 1);
+    assert!(matches!(
+        Vault::open(&place.url(), &place.secrets).await,
+        Err(VaultError::WrongSecrets)
+    ));
+    let vault = Vault::open(&place.url(), &rotated).await.unwrap();
+    for (scope, sealed) in scopes.iter().zip(&sealed) {
+        let opened = open(&vault, *scope, sealed).await.unwrap();
+        assert_eq!(opened == Opened::Erased, *scope == user(9));
+    }
+}
