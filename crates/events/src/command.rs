@@ -123,6 +123,20 @@ pub enum Created {
     Transcript(TranscriptId),
 }
 
+impl Created {
+    /// The number, whatever it names.
+    pub fn id(self) -> u64 {
+        match self {
+            Self::User(id) => id.get(),
+            Self::Token(id) => id.get(),
+            Self::Room(id) => id.get(),
+            Self::Participant(id) => id.get(),
+            Self::Message(id) => id.get(),
+            Self::Transcript(id) => id.get(),
+        }
+    }
+}
+
 /// Why a command is refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,6 @@
 //! Everything that can have happened.
 
+use crate::command::Created;
 use crate::room::RoomEvent;
 use crate::sealed::PersonalField;
 use crate::time::Timestamp;
@@ -21,5 +22,21 @@ impl Event {
             Self::User(event) => event.personal(),
             Self::Room(event) => event.personal(at),
         }
+    }
+
+    /// The row that it made or touched, as the deciding command's caller heard of it.
+    pub fn created(&self) -> Option<Created> {
+        match self {
+            Self::User(event) => event.created(),
+            Self::Room(event) => event.created(),
+        }
+    }
+
+    /// The greatest id that was stamped for it, if any was; the next stamp lies above.
+    pub fn greatest_id(&self) -> Option<u64> {
+        if let Self::Room(RoomEvent::Created(e)) = self {
+            return Some(e.room_id.get().max(e.participant_id.get()));
+        }
+        self.created().map(Created::id)
     }
 }

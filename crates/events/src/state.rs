@@ -1,12 +1,15 @@
 //! What decisions are made on: folded from the log, small, bounded, without a readable name.
 
+use std::collections::HashSet;
+
 use crate::event::Event;
+use crate::id::{RoomId, UserId};
 use crate::room::Rooms;
 use crate::time::Timestamp;
-use crate::user::Users;
+use crate::user::{UserEvent, Users};
 
 /// The fold of the log that every decision and every permission rests on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
     /// Users, their names' digests, their tokens.
     pub users: Users,
@@ -20,11 +23,42 @@ impl State {
         match event {
             Event::User(event) => {
                 self.users.evolve(event, at);
-                if let crate::user::UserEvent::Deleted(deleted) = event {
+                if let UserEvent::Deleted(deleted) = event {
                     self.rooms.forget_user(deleted.user_id);
                 }
             }
             Event::Room(event) => self.rooms.evolve(event, at),
+        }
+    }
+
+    /// Takes events back: makes what they touched the same as in `from`, where everything that
+    /// they did not touch is the same already.
+    pub fn restore(&mut self, from: &Self, touched: &Touched) {
+        self.users.restore(&from.users, &touched.users);
+        self.rooms.restore(&from.rooms, &touched.rooms);
+    }
+}
+
+/// The users and rooms whose records some events change.
+#[derive(Debug, Clone, Default)]
+pub struct Touched {
+    users: HashSet<UserId>,
+    rooms: HashSet<RoomId>,
+}
+
+impl Touched {
+    /// Notes what an event is about to change, on the state just before it.
+    pub fn note(&mut self, before: &State, event: &Event) {
+        match event {
+            Event::User(UserEvent::Seen(e)) => self.users.extend(e.seen.iter().map(|(id, _)| *id)),
+            Event::User(UserEvent::Deleted(e)) => {
+                self.users.insert(e.user_id);
+                self.rooms.extend(before.rooms.of_member(e.user_id).map(|(id, _)| id));
+            }
+            Event::User(event) => self.users.extend(event.user_id()),
+            Event::Room(event) => {
+                self.rooms.insert(event.room_id());
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::state::Settings;
+use crate::command;
 use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, TranscriptId, UserId};
 use crate::sealed::{KeyScope, Personal, PersonalField, TextKind, label};
 use crate::time::Timestamp;
@@ -266,6 +267,53 @@ impl RoomEvent {
             | Self::ConsentChanged(_)
             | Self::MessageDeleted(_)
             | Self::TextsExpired(_) => Vec::new(),
+        }
+    }
+}
+
+impl RoomEvent {
+    /// The row that it made or touched, as the caller of the command heard of it.
+    pub(crate) fn created(&self) -> Option<command::Created> {
+        use command::Created as Row;
+        match self {
+            Self::Created(e) => Some(Row::Room(e.room_id)),
+            Self::ParticipantJoined(e) => Some(Row::Participant(e.participant_id)),
+            Self::MessageSent(e) => Some(Row::Message(e.message_id)),
+            Self::MessageEdited(e) => Some(Row::Message(e.message_id)),
+            Self::TranscriptRecorded(e) => Some(Row::Transcript(e.transcript_id)),
+            Self::TranscriptRevised(e) => Some(Row::Transcript(e.transcript_id)),
+            Self::SettingsChanged(_)
+            | Self::HandedOver(_)
+            | Self::Closed(_)
+            | Self::Deleted(_)
+            | Self::ParticipantAdmitted(_)
+            | Self::ParticipantLeft(_)
+            | Self::ParticipantRemoved(_)
+            | Self::ConsentChanged(_)
+            | Self::MessageDeleted(_)
+            | Self::TextsExpired(_) => None,
+        }
+    }
+
+    /// The room it concerns.
+    pub fn room_id(&self) -> RoomId {
+        match self {
+            Self::Created(e) => e.room_id,
+            Self::SettingsChanged(e) => e.room_id,
+            Self::HandedOver(e) => e.room_id,
+            Self::Closed(e) => e.room_id,
+            Self::Deleted(e) => e.room_id,
+            Self::ParticipantJoined(e) => e.room_id,
+            Self::ParticipantAdmitted(e) => e.room_id,
+            Self::ParticipantLeft(e) => e.room_id,
+            Self::ParticipantRemoved(e) => e.room_id,
+            Self::ConsentChanged(e) => e.room_id,
+            Self::MessageSent(e) => e.room_id,
+            Self::MessageEdited(e) => e.room_id,
+            Self::MessageDeleted(e) => e.room_id,
+            Self::TranscriptRecorded(e) => e.room_id,
+            Self::TranscriptRevised(e) => e.room_id,
+            Self::TextsExpired(e) => e.room_id,
         }
     }
 }

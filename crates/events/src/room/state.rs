@@ -1,5 +1,7 @@
 //! What decisions about rooms rest on: who owns, who is in, who wrote what. No text.
 
+mod evolve;
+
 use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +11,7 @@ use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, Transcrip
 use crate::time::Timestamp;
 
 /// All rooms, and the ways to find one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rooms {
     by_id: HashMap<RoomId, Room>,
     by_code: HashMap<RoomCode, RoomId>,
@@ -63,7 +65,7 @@ pub enum Phase {
 }
 
 /// One room.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Room {
     /// What people type to find it.
     pub code: RoomCode,
@@ -171,15 +173,26 @@ impl Rooms {
 
     /// A deleted user's own rooms go; elsewhere the user is no participant any more.
     pub(crate) fn forget_user(&mut self, user: UserId) {
-        let rooms: Vec<RoomId> = self.by_member.remove(&user).into_iter().flatten().collect();
-        for id in rooms {
+        for id in self.by_member.remove(&user).into_iter().flatten() {
             let Some(room) = self.by_id.get_mut(&id) else { continue };
+            room.participants.remove(&user);
             if room.owner == user {
                 self.delete(id);
-            } else {
-                room.participants.remove(&user);
-                room.removed.remove(&user);
             }
+        }
+    }
+
+    /// Makes these rooms what they are in `from`, where all others are the same already.
+    pub(crate) fn restore(&mut self, from: &Self, touched: &HashSet<RoomId>) {
+        for id in touched {
+            self.delete(*id);
+        }
+        for (id, room) in touched.iter().filter_map(|id| Some((*id, from.by_id.get(id)?))) {
+            self.by_code.insert(room.code, id);
+            for user in room.participants.keys().chain([&room.owner]) {
+                self.link(*user, id);
+            }
+            self.by_id.insert(id, room.clone());
         }
     }
 
@@ -195,7 +208,7 @@ impl Rooms {
                     model: None,
                 };
                 self.by_code.insert(e.room_code, e.room_id);
-                self.by_member.entry(e.owner_id).or_default().insert(e.room_id);
+                self.link(e.owner_id, e.room_id);
                 self.by_id.insert(
                     e.room_id,
                     Room {
@@ -215,13 +228,25 @@ impl Rooms {
             }
             RoomEvent::Deleted(e) => self.delete(e.room_id),
             RoomEvent::ParticipantJoined(e) => {
-                self.by_member.entry(e.user_id).or_default().insert(e.room_id);
                 self.evolve_one(e.room_id, event, at);
+                self.relink(e.user_id, e.room_id);
             }
-            RoomEvent::ParticipantLeft(e) => self.part(e.room_id, e.user_id, event, at),
-            RoomEvent::ParticipantRemoved(e) => self.part(e.room_id, e.user_id, event, at),
+            RoomEvent::HandedOver(e) => {
+                let before = self.by_id.get(&e.room_id).map(|room| room.owner);
+                self.evolve_one(e.room_id, event, at);
+                for user in before.into_iter().chain([e.owner_id]) {
+                    self.relink(user, e.room_id);
+                }
+            }
+            RoomEvent::ParticipantLeft(e) => {
+                self.evolve_one(e.room_id, event, at);
+                self.relink(e.user_id, e.room_id);
+            }
+            RoomEvent::ParticipantRemoved(e) => {
+                self.evolve_one(e.room_id, event, at);
+                self.relink(e.user_id, e.room_id);
+            }
             RoomEvent::SettingsChanged(_)
-            | RoomEvent::HandedOver(_)
             | RoomEvent::Closed(_)
             | RoomEvent::ParticipantAdmitted(_)
             | RoomEvent::ConsentChanged(_)
@@ -234,12 +259,27 @@ impl Rooms {
         }
     }
 
-    fn part(&mut self, room: RoomId, user: UserId, event: &RoomEvent, at: Timestamp) {
-        let owned = self.by_id.get(&room).is_some_and(|room| room.owner == user);
-        if !owned && let Some(rooms) = self.by_member.get_mut(&user) {
-            rooms.remove(&room);
+    fn link(&mut self, user: UserId, room: RoomId) {
+        self.by_member.entry(user).or_default().insert(room);
+    }
+
+    /// Puts the index right after somebody came or went: members own the room or are in it.
+    fn relink(&mut self, user: UserId, id: RoomId) {
+        let Some(room) = self.by_id.get(&id) else { return };
+        if room.owner == user || room.participants.contains_key(&user) {
+            self.link(user, id);
+        } else {
+            self.unlink(user, id);
         }
-        self.evolve_one(room, event, at);
+    }
+
+    fn unlink(&mut self, user: UserId, room: RoomId) {
+        if let Some(rooms) = self.by_member.get_mut(&user) {
+            rooms.remove(&room);
+            if rooms.is_empty() {
+                self.by_member.remove(&user);
+            }
+        }
     }
 
     fn evolve_one(&mut self, id: RoomId, event: &RoomEvent, at: Timestamp) {
@@ -252,145 +292,7 @@ impl Rooms {
         let Some(room) = self.by_id.remove(&id) else { return };
         self.by_code.remove(&room.code);
         for user in room.participants.keys().chain([&room.owner]) {
-            if let Some(rooms) = self.by_member.get_mut(user) {
-                rooms.remove(&id);
-            }
-        }
-    }
-}
-
-impl Room {
-    fn evolve(&mut self, event: &RoomEvent, at: Timestamp) {
-        match event {
-            RoomEvent::SettingsChanged(e) => {
-                self.settings = e.settings.clone();
-                self.version += 1;
-            }
-            RoomEvent::HandedOver(e) => {
-                self.owner = e.owner_id;
-                self.version += 1;
-            }
-            RoomEvent::Closed(_) => {
-                self.phase = Phase::Closed { at };
-                self.version += 1;
-            }
-            RoomEvent::ParticipantJoined(e) => {
-                self.participants.insert(
-                    e.user_id,
-                    Participant {
-                        id: e.participant_id,
-                        joined_at: at,
-                        admission: e.admission,
-                        consent: Consent::None,
-                        model: None,
-                    },
-                );
-            }
-            RoomEvent::ParticipantAdmitted(e) => {
-                self.removed.remove(&e.user_id);
-                if let Some(participant) = self.participants.get_mut(&e.user_id) {
-                    participant.admission = Admission::Admitted;
-                }
-            }
-            RoomEvent::ParticipantLeft(e) => {
-                self.participants.remove(&e.user_id);
-            }
-            RoomEvent::ParticipantRemoved(e) => {
-                self.participants.remove(&e.user_id);
-                self.removed.insert(e.user_id);
-            }
-            RoomEvent::ConsentChanged(e) => {
-                if let Some(participant) = self.participants.get_mut(&e.user_id) {
-                    participant.consent = e.consent;
-                    participant.model.clone_from(&e.model);
-                }
-            }
-            RoomEvent::MessageSent(_)
-            | RoomEvent::MessageEdited(_)
-            | RoomEvent::MessageDeleted(_)
-            | RoomEvent::TranscriptRecorded(_)
-            | RoomEvent::TranscriptRevised(_)
-            | RoomEvent::TextsExpired(_) => self.evolve_text(event, at),
-            RoomEvent::Created(_) | RoomEvent::Deleted(_) => {}
-        }
-    }
-
-    fn evolve_text(&mut self, event: &RoomEvent, at: Timestamp) {
-        let first = |author, by_person| TextOf {
-            author,
-            revision: 1,
-            by_person,
-            deleted: false,
-            created_at: at,
-        };
-        match event {
-            RoomEvent::MessageSent(e) => {
-                self.messages.insert(e.message_id, first(e.user_id, true));
-            }
-            RoomEvent::MessageEdited(e) => {
-                if let Some(message) = self.messages.get_mut(&e.message_id) {
-                    message.revision = e.revision;
-                }
-            }
-            RoomEvent::MessageDeleted(e) => {
-                if let Some(message) = self.messages.get_mut(&e.message_id) {
-                    message.deleted = true;
-                }
-            }
-            RoomEvent::TranscriptRecorded(e) => {
-                self.segments.insert(e.segment_id, e.transcript_id);
-                self.transcripts.insert(e.transcript_id, first(e.user_id, e.model.is_none()));
-            }
-            RoomEvent::TranscriptRevised(e) => {
-                if let Some(transcript) = self.transcripts.get_mut(&e.transcript_id) {
-                    transcript.revision = e.revision;
-                    transcript.by_person = e.editor.is_some();
-                }
-            }
-            RoomEvent::TextsExpired(e) => {
-                if let Some(day) = e.transcripts_before {
-                    self.transcripts.retain(|_, text| text.created_at.day() >= day);
-                    let kept = &self.transcripts;
-                    self.segments.retain(|_, id| kept.contains_key(id));
-                }
-                if let Some(day) = e.messages_before {
-                    self.messages.retain(|_, text| text.created_at.day() >= day);
-                }
-            }
-            RoomEvent::Created(_)
-            | RoomEvent::SettingsChanged(_)
-            | RoomEvent::HandedOver(_)
-            | RoomEvent::Closed(_)
-            | RoomEvent::Deleted(_)
-            | RoomEvent::ParticipantJoined(_)
-            | RoomEvent::ParticipantAdmitted(_)
-            | RoomEvent::ParticipantLeft(_)
-            | RoomEvent::ParticipantRemoved(_)
-            | RoomEvent::ConsentChanged(_) => {}
-        }
-    }
-}
-
-impl RoomEvent {
-    /// The room it concerns.
-    pub fn room_id(&self) -> RoomId {
-        match self {
-            Self::Created(e) => e.room_id,
-            Self::SettingsChanged(e) => e.room_id,
-            Self::HandedOver(e) => e.room_id,
-            Self::Closed(e) => e.room_id,
-            Self::Deleted(e) => e.room_id,
-            Self::ParticipantJoined(e) => e.room_id,
-            Self::ParticipantAdmitted(e) => e.room_id,
-            Self::ParticipantLeft(e) => e.room_id,
-            Self::ParticipantRemoved(e) => e.room_id,
-            Self::ConsentChanged(e) => e.room_id,
-            Self::MessageSent(e) => e.room_id,
-            Self::MessageEdited(e) => e.room_id,
-            Self::MessageDeleted(e) => e.room_id,
-            Self::TranscriptRecorded(e) => e.room_id,
-            Self::TranscriptRevised(e) => e.room_id,
-            Self::TextsExpired(e) => e.room_id,
+            self.unlink(*user, id);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::Created;
 use crate::id::{NameDigest, RoomId, TokenDigest, TokenId, UserId};
 use crate::sealed::{KeyScope, Personal, PersonalField, label};
 use crate::time::Timestamp;
@@ -241,6 +242,55 @@ impl UserEvent {
             | Self::Unblocked(_)
             | Self::Deleted(_)
             | Self::Seen(_) => Vec::new(),
+        }
+    }
+}
+
+impl UserEvent {
+    /// The row that it made, as the caller of the command heard of it.
+    pub(crate) fn created(&self) -> Option<Created> {
+        match self {
+            Self::Registered(e) => Some(Created::User(e.user_id)),
+            Self::TokenIssued(e) => Some(Created::Token(e.token_id)),
+            Self::TokenRenewed(_)
+            | Self::TokenRevoked(_)
+            | Self::TokensRevoked(_)
+            | Self::LoginFailed(_)
+            | Self::LoginFailuresCleared(_)
+            | Self::PasswordChanged(_)
+            | Self::PasswordRehashed(_)
+            | Self::UsernameChanged(_)
+            | Self::EmailChanged(_)
+            | Self::ResetRequested(_)
+            | Self::AdminGranted(_)
+            | Self::AdminRevoked(_)
+            | Self::Blocked(_)
+            | Self::Unblocked(_)
+            | Self::Deleted(_)
+            | Self::Seen(_) => None,
+        }
+    }
+
+    /// The one user it concerns; `None` for the batched `users.seen`.
+    pub fn user_id(&self) -> Option<UserId> {
+        match self {
+            Self::Registered(e) => Some(e.user_id),
+            Self::TokenIssued(e) => Some(e.user_id),
+            Self::TokenRenewed(e) => Some(e.user_id),
+            Self::TokenRevoked(e) => Some(e.user_id),
+            Self::TokensRevoked(e) => Some(e.user_id),
+            Self::LoginFailed(e) => Some(e.user_id),
+            Self::LoginFailuresCleared(e) => Some(e.user_id),
+            Self::PasswordChanged(e) | Self::PasswordRehashed(e) => Some(e.user_id),
+            Self::UsernameChanged(e) => Some(e.user_id),
+            Self::EmailChanged(e) => Some(e.user_id),
+            Self::ResetRequested(e) => Some(e.user_id),
+            Self::AdminGranted(e) => Some(e.user_id),
+            Self::AdminRevoked(e) => Some(e.user_id),
+            Self::Blocked(e) => Some(e.user_id),
+            Self::Unblocked(e) => Some(e.user_id),
+            Self::Deleted(e) => Some(e.user_id),
+            Self::Seen(_) => None,
         }
     }
 }

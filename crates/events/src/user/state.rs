@@ -1,6 +1,6 @@
 //! What decisions about users rest on: names only as digests, personal fields only sealed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::event::{TokenIssued, TokenKind, UserEvent};
 use crate::id::{NameDigest, RoomId, TokenDigest, TokenId, UserId};
@@ -8,7 +8,7 @@ use crate::sealed::Personal;
 use crate::time::Timestamp;
 
 /// All users, and the ways to find one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Users {
     by_id: HashMap<UserId, User>,
     by_username: HashMap<NameDigest, UserId>,
@@ -18,7 +18,7 @@ pub struct Users {
 }
 
 /// One user.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// Sealed under the user's key.
     pub username: Personal,
@@ -286,36 +286,28 @@ impl Users {
     }
 
     fn delete(&mut self, id: UserId) {
-        self.revoke(id, |_| true);
-        if let Some(user) = self.by_id.remove(&id) {
-            self.by_username.remove(&user.username_digest);
-            self.by_email.remove(&user.email_digest);
-            self.admins -= usize::from(user.is_admin);
+        let Some(user) = self.by_id.remove(&id) else { return };
+        for token in &user.tokens {
+            self.by_token.remove(&token.digest);
         }
+        self.by_username.remove(&user.username_digest);
+        self.by_email.remove(&user.email_digest);
+        self.admins -= usize::from(user.is_admin);
     }
-}
 
-impl UserEvent {
-    /// The one user it concerns; `None` for the batched `users.seen`.
-    pub fn user_id(&self) -> Option<UserId> {
-        match self {
-            Self::Registered(e) => Some(e.user_id),
-            Self::TokenIssued(e) => Some(e.user_id),
-            Self::TokenRenewed(e) => Some(e.user_id),
-            Self::TokenRevoked(e) => Some(e.user_id),
-            Self::TokensRevoked(e) => Some(e.user_id),
-            Self::LoginFailed(e) => Some(e.user_id),
-            Self::LoginFailuresCleared(e) => Some(e.user_id),
-            Self::PasswordChanged(e) | Self::PasswordRehashed(e) => Some(e.user_id),
-            Self::UsernameChanged(e) => Some(e.user_id),
-            Self::EmailChanged(e) => Some(e.user_id),
-            Self::ResetRequested(e) => Some(e.user_id),
-            Self::AdminGranted(e) => Some(e.user_id),
-            Self::AdminRevoked(e) => Some(e.user_id),
-            Self::Blocked(e) => Some(e.user_id),
-            Self::Unblocked(e) => Some(e.user_id),
-            Self::Deleted(e) => Some(e.user_id),
-            Self::Seen(_) => None,
+    /// Makes these users what they are in `from`, where everybody else is the same already.
+    pub(crate) fn restore(&mut self, from: &Self, touched: &HashSet<UserId>) {
+        for id in touched {
+            self.delete(*id);
+        }
+        for (id, user) in touched.iter().filter_map(|id| Some((*id, from.by_id.get(id)?))) {
+            self.by_username.insert(user.username_digest, id);
+            self.by_email.insert(user.email_digest, id);
+            for token in &user.tokens {
+                self.by_token.insert(token.digest, (id, token.id));
+            }
+            self.admins += usize::from(user.is_admin);
+            self.by_id.insert(id, user.clone());
         }
     }
 }
