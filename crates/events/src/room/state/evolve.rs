@@ -1,7 +1,7 @@
 //! One room, event by event. What changes the ways to find a room is in the parent module.
 
 use super::{Participant, Phase, Room, TextOf};
-use crate::room::event::{Consent, RoomEvent};
+use crate::room::event::{Admission, Consent, RoomEvent};
 use crate::time::Timestamp;
 
 impl Room {
