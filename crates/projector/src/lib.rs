@@ -1,1 +1,28 @@
-//! The tables: writing, reading, rebuilding them.
+//! The tables: writing them from the log, reading them, rebuilding them.
+//!
+//! [`Store`] is the reading half: every table's reads are methods of it, next to the table's row
+//! type in [`projections`]. [`Projector`] follows the log and writes; rows and checkpoint commit
+//! together, so applying twice equals once, and a rebuild ([`replay`]) equals the live tables.
+
+mod batch;
+mod checkpoint;
+mod db;
+mod error;
+pub mod projections;
+mod read;
+mod runner;
+mod store;
+mod value;
+mod work;
+
+pub use checkpoint::Checkpoint;
+pub use error::{ProjectorError, StoreError};
+pub use projections::feed::{FeedEntry, FeedKind};
+pub use projections::message::{MessageRevisionRow, MessageRow};
+pub use projections::participant::{Participant, ParticipantRow};
+pub use projections::room::{RoomRow, RoomState};
+pub use projections::transcript::{TranscriptFilter, TranscriptRevisionRow, TranscriptRow};
+pub use projections::user::UserRow;
+pub use read::{Cursor, Listing, Page};
+pub use runner::Projector;
+pub use store::Store;

@@ -1,0 +1,152 @@
+//! SQLite: WAL, one writer connection, several readers; rows go in by statements of many rows.
+
+use std::time::Duration;
+
+use events::Timestamp;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Arguments as _, AssertSqlSafe, Row as _, SqliteConnection, ValueRef as _};
+
+use super::{Db, Dialect, MIGRATIONS_TABLE, Purpose};
+use crate::error::StoreError;
+use crate::value::{Kind, Table, Value};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+const READERS: u32 = 4;
+/// How long a statement waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Two processes that make the same new file: the slower one tries again this often.
+const MIGRATION_TRIES: u32 = 50;
+const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
+/// The write-ahead log is cut back to this size, in bytes.
+const WAL_BYTES: &str = "67108864";
+/// Memory for pages, in KiB (negative is how SQLite is told so).
+const LIVE_CACHE: &str = "-16384";
+const SHADOW_CACHE: &str = "-65536";
+/// Rows in one statement at most; fewer go in powers of two, so that few statements are prepared.
+const ROWS_PER_STATEMENT: usize = 128;
+const STATEMENTS_CACHED: usize = 256;
+
+pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError> {
+    let place = path.to_owned();
+    let unreachable = |source| StoreError::Unreachable { place: place.clone(), source };
+    let base = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(STATEMENTS_CACHED);
+    let writer = match purpose {
+        Purpose::Live => base
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            // A lost last commit is projected again: the checkpoint is lost with it.
+            .synchronous(SqliteSynchronous::Normal)
+            .pragma("journal_size_limit", WAL_BYTES)
+            .pragma("cache_size", LIVE_CACHE),
+        Purpose::Shadow => base
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Off)
+            .foreign_keys(false)
+            .pragma("cache_size", SHADOW_CACHE),
+    };
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_with(writer.create_if_missing(true))
+        .await
+        .map_err(unreachable)?;
+    let mut migrator = Migrator::with_migrations(MIGRATIONS.migrations.to_vec());
+    migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
+    let mut tries = 1;
+    while let Err(source) = migrator.run(&write).await {
+        if tries == MIGRATION_TRIES || !matches!(source, sqlx::migrate::MigrateError::Execute(_)) {
+            return Err(StoreError::Migration { place, source });
+        }
+        tries += 1;
+        tokio::time::sleep(MIGRATION_PAUSE).await;
+    }
+    let read = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .connect_with(base.pragma("query_only", "ON"))
+        .await
+        .map_err(unreachable)?;
+    Ok(Db::Sqlite { write, read, place })
+}
+
+/// Parameters of a statement.
+pub(super) fn arguments(values: Vec<Value>) -> SqliteArguments {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(values.len(), 0);
+    for value in values {
+        push(&mut arguments, value);
+    }
+    arguments
+}
+
+fn push(arguments: &mut SqliteArguments, value: Value) {
+    // Encoding these types into SQLite's own values has no way to fail.
+    let _infallible = match value {
+        Value::Null => arguments.add(None::<i64>),
+        Value::Int(value) => arguments.add(value),
+        Value::Real(value) => arguments.add(value),
+        Value::Text(value) => arguments.add(value),
+        Value::Bool(value) => arguments.add(value),
+        Value::Time(value) => arguments.add(value.to_string()),
+        Value::Ints(values) => arguments.add(serde_json::Value::from(values).to_string()),
+    };
+}
+
+/// A row as values.
+pub(super) fn values(row: &SqliteRow, table: &Table) -> Result<Vec<Value>, StoreError> {
+    let mut values = Vec::with_capacity(table.columns.len());
+    for (index, column) in table.columns.iter().enumerate() {
+        if row.try_get_raw(index)?.is_null() {
+            values.push(Value::Null);
+            continue;
+        }
+        values.push(match column.kind {
+            Kind::Int => Value::Int(row.try_get_unchecked(index)?),
+            Kind::Real => Value::Real(row.try_get_unchecked(index)?),
+            Kind::Text => Value::Text(row.try_get_unchecked(index)?),
+            Kind::Bool => Value::Bool(row.try_get_unchecked(index)?),
+            Kind::Time => {
+                let text: String = row.try_get_unchecked(index)?;
+                let time = text
+                    .parse()
+                    .map_err(|_| StoreError::Row { table: table.name, column: column.name })?;
+                Value::Time(Timestamp::new(time))
+            }
+        });
+    }
+    Ok(values)
+}
+
+/// See [`super::Session::upsert`].
+pub(super) async fn upsert(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    rows: Vec<Vec<Value>>,
+) -> Result<(), StoreError> {
+    let head = format!("INSERT INTO \"{}\" ({}) VALUES ", table.name, Dialect::column_names(table));
+    let tail = Dialect::on_conflict(table);
+    let row = format!("({})", vec!["?"; table.columns.len()].join(","));
+    let mut left = rows.len();
+    let mut rows = rows.into_iter();
+    while left > 0 {
+        let count = ROWS_PER_STATEMENT.min(1 << left.ilog2());
+        let sql = format!("{head}{} {tail}", vec![row.as_str(); count].join(","));
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(count * table.columns.len(), 0);
+        for value in rows.by_ref().take(count).flatten() {
+            push(&mut arguments, value);
+        }
+        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection).await?;
+        left -= count;
+    }
+    Ok(())
+}

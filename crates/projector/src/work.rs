@@ -1,0 +1,385 @@
+//! The working set of one batch: the rows that its events touch, changed in memory and written
+//! once, in the transaction that moves the checkpoint.
+//!
+//! Rows that are not loaded can be changed by few events (a deletion, an expiry); those are
+//! gathered in [`Sweep`] and run as statements before the loaded rows are written. No other event
+//! of the batch concerns an unloaded row, so the result is that of one event after the other.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use chrono::NaiveDate;
+use events::{MessageId, ParticipantId, RoomId, TextKind, Timestamp, TranscriptId, UserId};
+
+use crate::db::Session;
+use crate::error::StoreError;
+use crate::projections::At;
+use crate::projections::feed::{FeedKind, FeedRow};
+use crate::projections::message::{MessageRevisionRow, MessageRow};
+use crate::projections::participant::ParticipantRow;
+use crate::projections::room::RoomRow;
+use crate::projections::transcript::{TranscriptRevisionRow, TranscriptRow};
+use crate::projections::user::UserRow;
+use crate::value::{Record, Value};
+
+/// The stored rows that a batch needs.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) users: HashSet<UserId>,
+    pub(crate) deleted_users: HashSet<UserId>,
+    pub(crate) rooms: HashSet<RoomId>,
+    pub(crate) messages: HashSet<MessageId>,
+    pub(crate) transcripts: HashSet<TranscriptId>,
+    participants: (HashSet<RoomId>, HashSet<UserId>),
+}
+
+impl Keys {
+    pub(crate) fn participant(&mut self, room: RoomId, user: UserId) {
+        self.participants.0.insert(room);
+        self.participants.1.insert(user);
+    }
+}
+
+/// Rows of one table in memory.
+#[derive(Debug)]
+pub(crate) struct Cache<K, R> {
+    rows: HashMap<K, R>,
+    dirty: HashSet<K>,
+}
+
+impl<K, R> Default for Cache<K, R> {
+    fn default() -> Self {
+        Self { rows: HashMap::new(), dirty: HashSet::new() }
+    }
+}
+
+impl<K: Copy + Eq + Hash + Ord, R: Record> Cache<K, R> {
+    fn load(&mut self, rows: Vec<R>, key: impl Fn(&R) -> K) {
+        self.rows.extend(rows.into_iter().map(|row| (key(&row), row)));
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<&R> {
+        self.rows.get(key)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &R)> {
+        self.rows.iter()
+    }
+
+    pub(crate) fn insert(&mut self, key: K, row: R) {
+        self.dirty.insert(key);
+        self.rows.insert(key, row);
+    }
+
+    pub(crate) fn edit(&mut self, key: &K) -> Option<&mut R> {
+        let row = self.rows.get_mut(key)?;
+        self.dirty.insert(*key);
+        Some(row)
+    }
+
+    pub(crate) fn edit_where(&mut self, meant: impl Fn(&R) -> bool, change: impl Fn(&mut R)) {
+        for (key, row) in self.rows.iter_mut().filter(|(_, row)| meant(row)) {
+            self.dirty.insert(*key);
+            change(row);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &K) -> Option<R> {
+        self.dirty.remove(key);
+        self.rows.remove(key)
+    }
+
+    fn remove_where(&mut self, meant: impl Fn(&R) -> bool) {
+        self.rows.retain(|key, row| {
+            let goes = meant(row);
+            if goes {
+                self.dirty.remove(key);
+            }
+            !goes
+        });
+    }
+
+    /// Writes the rows that changed, in the order of their keys.
+    async fn write(mut self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let mut keys: Vec<K> = self.dirty.into_iter().collect();
+        keys.sort_unstable();
+        let rows = keys.iter().filter_map(|key| self.rows.remove(key));
+        session.upsert(R::TABLE, rows.map(R::into_values).collect()).await
+    }
+}
+
+/// Texts of a room that are past their retention.
+#[derive(Debug)]
+pub(crate) struct Expiry {
+    pub(crate) room: RoomId,
+    pub(crate) kind: TextKind,
+    pub(crate) before: NaiveDate,
+}
+
+/// What happens to rows that are not loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// Deleted users.
+    pub(crate) users: Vec<UserId>,
+    /// Deleted users whose texts go too.
+    pub(crate) erased: Vec<UserId>,
+    /// Users whose names change: they step aside first, so that names can pass from one to another.
+    pub(crate) names: Vec<UserId>,
+    /// Deleted rooms.
+    pub(crate) rooms: Vec<RoomId>,
+    /// Participants who went.
+    pub(crate) participants: Vec<ParticipantId>,
+    /// Deleted messages, whose former texts go.
+    pub(crate) tombstones: Vec<MessageId>,
+    /// Texts past their retention.
+    pub(crate) expired: Vec<Expiry>,
+}
+
+impl Sweep {
+    /// Everything but the users' own rows.
+    async fn before_rows(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let erased: Vec<u64> = self.erased.iter().map(|id| id.get()).collect();
+        let users: Vec<u64> = self.users.iter().map(|id| id.get()).collect();
+        let rooms: Vec<u64> = self.rooms.iter().map(|id| id.get()).collect();
+        let participants: Vec<u64> = self.participants.iter().map(|id| id.get()).collect();
+        let tombstones: Vec<u64> = self.tombstones.iter().map(|id| id.get()).collect();
+        let names: Vec<u64> = self.names.iter().chain(&self.users).map(|id| id.get()).collect();
+        let groups: [(&[u64], &[(&str, &str)]); 6] = [
+            (&rooms, &ROOMS_GO),
+            (&erased, &TEXTS_GO),
+            (&users, &USERS_GO),
+            (&participants, &[("DELETE FROM room_participant WHERE {}", "id")]),
+            (
+                &tombstones,
+                &[("UPDATE message_revision SET msg_content = NULL WHERE {}", "message_id")],
+            ),
+            (
+                &names,
+                &[("UPDATE \"user\" SET username = ':' || id, email = ':' || id WHERE {}", "id")],
+            ),
+        ];
+        for (ids, statements) in groups {
+            for (statement, column) in statements {
+                run(session, statement, column, ids).await?;
+            }
+        }
+        for expiry in &self.expired {
+            expiry.run(session).await?;
+        }
+        Ok(())
+    }
+
+    async fn after_rows(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let users: Vec<u64> = self.users.iter().map(|id| id.get()).collect();
+        run(session, "DELETE FROM \"user\" WHERE {}", "id", &users).await
+    }
+}
+
+/// Statements with `{}` for the condition that a column is one of the ids.
+const ROOMS_GO: [(&str, &str); 7] = [
+    ("DELETE FROM room_feed WHERE {}", "room_id"),
+    (
+        "DELETE FROM message_revision WHERE message_id IN (SELECT id FROM message WHERE {})",
+        "room_id",
+    ),
+    (
+        "DELETE FROM transcript_revision WHERE transcript_id IN (SELECT id FROM transcript WHERE {})",
+        "room_id",
+    ),
+    ("DELETE FROM message WHERE {}", "room_id"),
+    ("DELETE FROM transcript WHERE {}", "room_id"),
+    ("DELETE FROM room_participant WHERE {}", "rp_room_id"),
+    ("DELETE FROM room WHERE {}", "id"),
+];
+const TEXTS_GO: [(&str, &str); 4] = [
+    (
+        "UPDATE message_revision SET msg_content = NULL WHERE message_id IN (SELECT id FROM message WHERE {})",
+        "user_id",
+    ),
+    (
+        "UPDATE transcript_revision SET ts_content = NULL WHERE transcript_id IN (SELECT id FROM transcript WHERE {})",
+        "user_id",
+    ),
+    ("UPDATE message SET msg_content = NULL WHERE {}", "user_id"),
+    ("UPDATE transcript SET ts_content = NULL WHERE {}", "user_id"),
+];
+const USERS_GO: [(&str, &str); 5] = [
+    ("UPDATE message SET user_id = NULL WHERE {}", "user_id"),
+    ("UPDATE transcript SET user_id = NULL WHERE {}", "user_id"),
+    ("UPDATE transcript SET editor_id = NULL WHERE {}", "editor_id"),
+    ("UPDATE transcript_revision SET editor_id = NULL WHERE {}", "editor_id"),
+    ("DELETE FROM room_participant WHERE {}", "rp_user_id"),
+];
+
+async fn run(
+    session: &mut Session<'_>,
+    statement: &str,
+    column: &str,
+    ids: &[u64],
+) -> Result<(), StoreError> {
+    if !ids.is_empty() {
+        let sql = statement.replace("{}", &session.dialect().any(column, 1));
+        session.execute(&sql, vec![ints(ids.iter().copied())]).await?;
+    }
+    Ok(())
+}
+
+/// Ids as one parameter.
+pub(crate) fn ints(ids: impl IntoIterator<Item = u64>) -> Value {
+    Value::Ints(ids.into_iter().map(|id| id as i64).collect())
+}
+
+impl Expiry {
+    async fn run(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let (table, content) = match self.kind {
+            TextKind::Message => ("message", "msg_content"),
+            TextKind::Transcript => ("transcript", "ts_content"),
+        };
+        let midnight = self.before.and_time(chrono::NaiveTime::MIN).and_utc();
+        let args =
+            || vec![Value::Int(self.room.get() as i64), Value::Time(Timestamp::new(midnight))];
+        let old = format!("room_id = $1 AND created_at < {}", session.dialect().time(2));
+        let former = format!(
+            "UPDATE {table}_revision SET {content} = NULL \
+             WHERE {content} IS NOT NULL AND {table}_id IN (SELECT id FROM {table} WHERE {old})"
+        );
+        session.execute(&former, args()).await?;
+        let newest =
+            format!("UPDATE {table} SET {content} = NULL WHERE {content} IS NOT NULL AND {old}");
+        session.execute(&newest, args()).await?;
+        Ok(())
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) users: Cache<UserId, UserRow>,
+    pub(crate) rooms: Cache<RoomId, RoomRow>,
+    pub(crate) participants: Cache<(RoomId, UserId), ParticipantRow>,
+    pub(crate) messages: Cache<MessageId, MessageRow>,
+    pub(crate) message_revisions: Cache<(MessageId, u32), MessageRevisionRow>,
+    pub(crate) transcripts: Cache<TranscriptId, TranscriptRow>,
+    pub(crate) transcript_revisions: Cache<(TranscriptId, u32), TranscriptRevisionRow>,
+    feed: Cache<(RoomId, u64), FeedRow>,
+    pub(crate) sweep: Sweep,
+}
+
+impl Work {
+    /// Loads the rows that a batch needs.
+    pub(crate) async fn load(session: &mut Session<'_>, keys: &Keys) -> Result<Self, StoreError> {
+        let mut work = Self::default();
+        let dialect = session.dialect();
+        let (rooms, users) = &keys.participants;
+        let pairs =
+            format!("{} AND {}", dialect.any("rp_room_id", 1), dialect.any("rp_user_id", 2));
+        let args =
+            vec![ints(rooms.iter().map(|id| id.get())), ints(users.iter().map(|id| id.get()))];
+        let mut found = rows(session, &pairs, args, rooms.is_empty()).await?;
+        let deleted = || vec![ints(keys.deleted_users.iter().map(|id| id.get()))];
+        let no_deleted = keys.deleted_users.is_empty();
+        let theirs = dialect.any("rp_user_id", 1);
+        found.extend(rows(session, &theirs, deleted(), no_deleted).await?);
+        let meant = keys.rooms.iter().copied();
+        let met = found.iter().map(|row: &ParticipantRow| row.rp_room_id);
+        let rooms: HashSet<RoomId> = meant.chain(met).collect();
+        work.participants.load(found, |row| (row.rp_room_id, row.rp_user_id));
+
+        let owned = rows(session, &dialect.any("owner_id", 1), deleted(), no_deleted).await?;
+        work.rooms.load(owned, |row| row.id);
+        let found = by_id(session, rooms.iter().map(|id| id.get())).await?;
+        work.rooms.load(found, |row| row.id);
+        let found = by_id(session, keys.users.iter().map(|id| id.get())).await?;
+        work.users.load(found, |row| row.id);
+        let found = by_id(session, keys.messages.iter().map(|id| id.get())).await?;
+        work.messages.load(found, |row| row.id);
+        let found = by_id(session, keys.transcripts.iter().map(|id| id.get())).await?;
+        work.transcripts.load(found, |row| row.id);
+        Ok(work)
+    }
+
+    /// The loaded rooms that a user is in or waits for.
+    pub(crate) fn rooms_with(&self, user: UserId) -> Vec<(RoomId, UserId)> {
+        self.participants.rows.keys().filter(|(_, member)| *member == user).copied().collect()
+    }
+
+    /// Appends to a room's feed, if there is such a room.
+    pub(crate) fn feed(
+        &mut self,
+        room: RoomId,
+        kind: FeedKind,
+        ref_id: Option<u64>,
+        user_id: Option<UserId>,
+        at: At,
+    ) {
+        let Some(row) = self.rooms.edit(&room) else { return };
+        row.feed_seq += 1;
+        let (seq, position) = (row.feed_seq, at.position);
+        let entry =
+            FeedRow { room_id: room, seq, position, kind, created_at: at.time, ref_id, user_id };
+        self.feed.insert((room, seq), entry);
+    }
+
+    /// Takes a room away with everything in it.
+    pub(crate) fn delete_room(&mut self, id: RoomId) {
+        self.rooms.remove(&id);
+        self.participants.remove_where(|row| row.rp_room_id == id);
+        let messages = &self.messages;
+        self.message_revisions
+            .remove_where(|row| messages.get(&row.message_id).is_some_and(|m| m.room_id == id));
+        self.messages.remove_where(|row| row.room_id == id);
+        let transcripts = &self.transcripts;
+        self.transcript_revisions.remove_where(|row| {
+            transcripts.get(&row.transcript_id).is_some_and(|t| t.room_id == id)
+        });
+        self.transcripts.remove_where(|row| row.room_id == id);
+        self.feed.remove_where(|row| row.room_id == id);
+        self.sweep.rooms.push(id);
+    }
+
+    /// Writes everything that changed. Returns the rooms whose feeds grew, with their newest
+    /// sequence.
+    pub(crate) async fn write(
+        self,
+        session: &mut Session<'_>,
+    ) -> Result<HashMap<RoomId, u64>, StoreError> {
+        let mut grown = HashMap::new();
+        for (room, seq) in self.feed.rows.keys() {
+            let newest = grown.entry(*room).or_insert(*seq);
+            *newest = (*newest).max(*seq);
+        }
+        self.sweep.before_rows(session).await?;
+        self.users.write(session).await?;
+        self.rooms.write(session).await?;
+        self.participants.write(session).await?;
+        self.messages.write(session).await?;
+        self.message_revisions.write(session).await?;
+        self.transcripts.write(session).await?;
+        self.transcript_revisions.write(session).await?;
+        self.feed.write(session).await?;
+        self.sweep.after_rows(session).await?;
+        Ok(grown)
+    }
+}
+
+async fn by_id<R: Record>(
+    session: &mut Session<'_>,
+    ids: impl ExactSizeIterator<Item = u64>,
+) -> Result<Vec<R>, StoreError> {
+    let none = ids.len() == 0;
+    let clause = session.dialect().any("id", 1);
+    rows(session, &clause, vec![ints(ids)], none).await
+}
+
+async fn rows<R: Record>(
+    session: &mut Session<'_>,
+    clause: &str,
+    args: Vec<Value>,
+    none: bool,
+) -> Result<Vec<R>, StoreError> {
+    if none {
+        return Ok(Vec::new());
+    }
+    let found = session.select(R::TABLE, &format!("WHERE {clause}"), args).await?;
+    found.into_iter().map(R::from_values).collect()
+}
