@@ -323,7 +323,7 @@ payloads! {
         account::ChangePassword, account::DeleteUser, admin::GrantAdmin, admin::RevokeAdmin,
         admin::Block, admin::Unblock;
     RoomCommand as Room in room: create::Create, join::Join, leave::Leave, leave::Remove,
-        close::Close, close::Delete, captions::SetCaptions, message::SendMessage,
+        close::Close, close::Delete, expire::ExpireTexts, captions::SetCaptions, message::SendMessage,
         message::EditMessage, message::DeleteMessage, transcript::RecordTranscript,
         transcript::TypeCaption, transcript::CorrectTranscript;
 }

@@ -91,6 +91,11 @@ impl Subjects {
         format!("{}.log", self.prefix)
     }
 
+    /// Where the server tells of each block that is in the log.
+    pub fn log_appended(&self) -> String {
+        format!("{}.log_appended", self.prefix)
+    }
+
     /// Name of the short-lived stream of frame batches.
     pub fn frames_stream(&self) -> String {
         format!("{}_frames", self.prefix)

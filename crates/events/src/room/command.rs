@@ -3,6 +3,7 @@
 pub mod captions;
 pub mod close;
 pub mod create;
+pub mod expire;
 pub mod join;
 pub mod leave;
 pub mod message;
@@ -33,6 +34,7 @@ pub enum RoomCommand {
     RecordTranscript(transcript::RecordTranscript),
     TypeCaption(transcript::TypeCaption),
     CorrectTranscript(transcript::CorrectTranscript),
+    ExpireTexts(expire::ExpireTexts),
 }
 
 impl RoomCommand {
@@ -56,6 +58,7 @@ impl RoomCommand {
             Self::RecordTranscript(command) => command.decide(state, actor, stamp),
             Self::TypeCaption(command) => command.decide(state, actor, stamp),
             Self::CorrectTranscript(command) => command.decide(state, actor),
+            Self::ExpireTexts(command) => command.decide(state, actor, stamp.now.day()),
         }
     }
 }

@@ -142,6 +142,11 @@ impl Room {
         self.transcripts.get(&id)
     }
 
+    /// All segments of the transcript, in no order.
+    pub fn transcripts(&self) -> impl Iterator<Item = &TextOf> {
+        self.transcripts.values()
+    }
+
     /// The row in which a segment was stored.
     pub fn segment(&self, id: SegmentId) -> Option<TranscriptId> {
         self.segments.get(&id).copied()

@@ -1,0 +1,52 @@
+//! Retention: the texts of days that are past their time go for good. The reactor asks.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::leave::one;
+use crate::command::{Actor, Decision, Rejection, SystemRole};
+use crate::id::RoomId;
+use crate::room::event::{RoomEvent, TextsExpired};
+use crate::state::State;
+use crate::subject::Subject;
+
+/// Let the transcript texts of the days before `before` go.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ExpireTexts {
+    /// Where.
+    pub room: RoomId,
+    /// The first UTC day that is kept; never later than the room's retention allows.
+    pub before: NaiveDate,
+}
+
+impl ExpireTexts {
+    pub(crate) fn decide(
+        self,
+        state: &State,
+        actor: Actor,
+        now: NaiveDate,
+    ) -> Result<Decision, Rejection> {
+        if actor != Actor::System(SystemRole::Reactor) {
+            return Err(Rejection::Forbidden("only the reactor lets texts expire".to_owned()));
+        }
+        let room = state.rooms.get(self.room).ok_or(Rejection::NotFound("room"))?;
+        let kept_from = room
+            .settings
+            .retention_days
+            .and_then(|days| now.checked_sub_days(chrono::Days::new(u64::from(days))));
+        let due = kept_from.is_some_and(|kept_from| self.before <= kept_from)
+            && room.transcripts().any(|text| text.created_at.day() < self.before);
+        if !due {
+            let subject = Subject::Room(self.room);
+            return Ok(Decision { subject, events: Vec::new(), created: None });
+        }
+        Ok(one(
+            self.room,
+            RoomEvent::TextsExpired(TextsExpired {
+                room_id: self.room,
+                transcripts_before: Some(self.before),
+                messages_before: None,
+            }),
+        ))
+    }
+}
