@@ -117,6 +117,12 @@ impl Database {
         }))
     }
 
+    /// A fact about this vault, if it was ever stated.
+    pub(crate) async fn stated(&self, name: &str) -> Result<Option<String>, VaultError> {
+        const READ: &str = "SELECT value FROM vault_meta WHERE name = $1";
+        Ok(on_pool!(self, pool => sqlx::query_scalar(READ).bind(name).fetch_optional(pool).await?))
+    }
+
     /// The keys among `scopes` that are or were there.
     pub(crate) async fn load(&self, scopes: &[KeyScope]) -> Result<Vec<StoredKey>, VaultError> {
         let mut found = Vec::with_capacity(scopes.len());

@@ -133,7 +133,7 @@ impl Vault {
 
     /// Up to where the log's destructions are known to be done.
     pub async fn swept(&self) -> Result<Position, VaultError> {
-        let swept = self.0.database.fact(SWEPT, "0").await?;
+        let swept = self.0.database.stated(SWEPT).await?.unwrap_or_else(|| "0".to_owned());
         swept.parse().map_err(|_| VaultError::Unreadable { what: format!("the mark {SWEPT}") })
     }
 

@@ -1,0 +1,158 @@
+//! The read-only half of the decider: folds the log in every process that faces clients, so that
+//! a block or a log-out acts at once, whatever the tables do.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use events::{Commit, Head, Position, State};
+use parking_lot::{Mutex, RwLock};
+use streams::Log;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use vault::{Destruction, Vault};
+
+use crate::error::DeciderError;
+use crate::fold::Fold;
+
+/// A Follower that has not reached the log for this long answers nothing any more.
+const FRESH: Duration = Duration::from_secs(3);
+/// How often the log's end is looked at when nothing was announced.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long one look may take.
+const LOOK_MAX: Duration = Duration::from_secs(1);
+/// Bytes of blocks read at once.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+/// Applied commits that a slow subscriber may lag behind before it loses some.
+const COMMITS_KEPT: usize = 16_384;
+
+/// One commit that the Follower has taken in.
+pub type Applied = Arc<(Position, Commit)>;
+
+/// Follows one log. Cheap to clone; stops when the last handle is dropped.
+#[derive(Clone)]
+pub struct Follower {
+    shared: Arc<Shared>,
+    _task: Arc<Task>,
+}
+
+struct Shared {
+    fold: RwLock<Fold>,
+    position: watch::Sender<Position>,
+    commits: broadcast::Sender<Applied>,
+    /// When the log was last known to end where the fold does.
+    looked: Mutex<Instant>,
+}
+
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Follower {
+    /// Folds the log to its end, then goes on following it.
+    pub async fn start(log: Log, vault: Vault) -> Result<Self, DeciderError> {
+        let shared = Arc::new(Shared {
+            fold: RwLock::new(Fold::empty(log.id())),
+            position: watch::Sender::new(Position::new(0)),
+            commits: broadcast::Sender::new(COMMITS_KEPT),
+            looked: Mutex::new(Instant::now()),
+        });
+        while shared.step(&log, &vault).await? {}
+        let task = tokio::spawn(follow(Arc::clone(&shared), log, vault));
+        Ok(Self { shared, _task: Arc::new(Task(task)) })
+    }
+
+    /// Answers from the state. Keep it short: the fold waits meanwhile.
+    pub fn read<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.shared.fold.read().state)
+    }
+
+    /// Where the fold stands.
+    pub fn head(&self) -> Head {
+        self.shared.fold.read().head
+    }
+
+    /// The last commit that the fold holds.
+    pub fn position(&self) -> Position {
+        *self.shared.position.borrow()
+    }
+
+    /// Whether the state is the log's: false once the log was out of reach for 3 s. Then nothing
+    /// may be answered from it.
+    pub fn fresh(&self) -> bool {
+        self.shared.looked.lock().elapsed() < FRESH
+    }
+
+    /// Waits until the fold holds this commit; false when it does not in time.
+    pub async fn wait_for(&self, position: Position, patience: Duration) -> bool {
+        let mut positions = self.shared.position.subscribe();
+        let reached = positions.wait_for(|now| *now >= position);
+        tokio::time::timeout(patience, reached).await.is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// Every commit from now on, after the state has taken it in. A receiver that lags is told so
+    /// and must look at the state instead.
+    pub fn subscribe(&self) -> broadcast::Receiver<Applied> {
+        self.shared.commits.subscribe()
+    }
+}
+
+impl Shared {
+    /// Reads on once; true when there may be more.
+    async fn step(&self, log: &Log, vault: &Vault) -> Result<bool, DeciderError> {
+        let head = self.fold.read().head;
+        let read = tokio::time::timeout(LOOK_MAX, log.read(head, READ_BYTES));
+        let blocks = read.await.map_err(|_| DeciderError::Silent(LOOK_MAX.as_secs()))??;
+        let more = !blocks.is_empty();
+        for block in blocks {
+            let commits = block.commits()?;
+            let mut gone: Vec<Destruction> = Vec::new();
+            let mut fold = self.fold.write();
+            for (_, commit) in &commits {
+                fold.apply(commit, &mut gone);
+            }
+            fold.finish(&block);
+            drop(fold);
+            vault.forget(&gone);
+            for applied in commits {
+                // Nobody listening is no error.
+                let _ = self.commits.send(Arc::new(applied));
+            }
+            self.position.send_replace(block.head().position);
+        }
+        if !more {
+            *self.looked.lock() = Instant::now();
+        }
+        Ok(more)
+    }
+}
+
+async fn follow(shared: Arc<Shared>, log: Log, vault: Vault) {
+    let mut appended = log.appended();
+    let mut failing = false;
+    loop {
+        match shared.step(&log, &vault).await {
+            Ok(true) => continue,
+            Ok(false) => {
+                if failing {
+                    tracing::info!("the log can be followed again");
+                }
+                failing = false;
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "the log can't be followed");
+                }
+                failing = true;
+            }
+        }
+        let wait = tokio::time::timeout(LOOK_EVERY, appended.changed());
+        if matches!(wait.await, Ok(Err(_))) || failing {
+            // The announcements ended, or they are of no use now: look now and then.
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
