@@ -6,6 +6,9 @@ pub mod commands;
 pub mod frames;
 pub mod live;
 pub mod log;
+pub mod nats;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use commands::{Accepted, CommandQueue, Commands, Outcome, SubmitError, Submitted};
 pub use frames::{FrameBatch, Frames, FramesError, StreamId, StreamKey};

@@ -3,9 +3,11 @@
 //! One append is outstanding at a time, on the condition that the log still ends where the writer
 //! believes. A second writer loses cleanly, catches up and decides again.
 
+mod capability;
 mod check;
 pub mod embedded;
 pub mod memory;
+pub mod nats;
 
 use std::sync::Arc;
 
@@ -151,4 +153,13 @@ impl Log {
     pub fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.0.appended()
     }
+}
+
+/// Notes that the log reaches at least to `last`.
+fn tell(appended: &watch::Sender<BlockNumber>, last: BlockNumber) {
+    appended.send_if_modified(|known| {
+        let newer = last > *known;
+        *known = last.max(*known);
+        newer
+    });
 }

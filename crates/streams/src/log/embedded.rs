@@ -94,35 +94,41 @@ pub async fn create(path: &Path, id: LogId) -> Result<Log, LogError> {
 }
 
 async fn open_as(path: &Path, id_if_new: LogId) -> Result<Log, LogError> {
-    let place = path.display().to_string();
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("journal_size_limit", WAL_BYTES_MAX)
-        .row_buffer_size(ROWS_AHEAD);
-    let unreachable = |source: sqlx::Error| unreachable(&place, source);
-    let mut writer = SqliteConnection::connect_with(&options).await.map_err(unreachable)?;
-    let id = prepare(&mut writer, id_if_new, &place).await?;
-    let mut watching = SqliteConnection::connect_with(&options).await.map_err(unreachable)?;
-    let (version, last) = glance(&mut watching).await.map_err(unreachable)?;
-    let appended = watch::Sender::new(last);
-    let watcher = tokio::spawn(watch_file(watching, version, appended.clone(), place.clone()));
-    let readers = SqlitePoolOptions::new()
-        .max_connections(READERS_MAX)
-        .test_before_acquire(false)
-        .connect_lazy_with(options.pragma("query_only", "ON"));
-    Ok(Log::new(EmbeddedLog {
-        place,
-        id,
-        readers,
-        writer: Mutex::new(writer),
-        appended,
-        _watcher: AbortOnDropHandle::new(watcher),
-    }))
+    EmbeddedLog::open(path, id_if_new).await.map(Log::new)
+}
+
+impl EmbeddedLog {
+    async fn open(path: &Path, id_if_new: LogId) -> Result<Self, LogError> {
+        let place = path.display().to_string();
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("journal_size_limit", WAL_BYTES_MAX)
+            .row_buffer_size(ROWS_AHEAD);
+        let unreachable = |source: sqlx::Error| unreachable(&place, source);
+        let mut writer = SqliteConnection::connect_with(&options).await.map_err(unreachable)?;
+        let id = prepare(&mut writer, id_if_new, &place).await?;
+        let mut watching = SqliteConnection::connect_with(&options).await.map_err(unreachable)?;
+        let (version, last) = glance(&mut watching).await.map_err(unreachable)?;
+        let appended = watch::Sender::new(last);
+        let watcher = tokio::spawn(watch_file(watching, version, appended.clone(), place.clone()));
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self {
+            place,
+            id,
+            readers,
+            writer: Mutex::new(writer),
+            appended,
+            _watcher: AbortOnDropHandle::new(watcher),
+        })
+    }
 }
 
 /// Makes the tables if there are none, and reads which log this is.
@@ -181,19 +187,11 @@ async fn watch_file(
         match glance(&mut connection).await {
             Ok((version, last)) => {
                 seen = version;
-                tell(&appended, last);
+                super::tell(&appended, last);
             }
             Err(error) => tracing::warn!(%place, %error, "the log can't be watched"),
         }
     }
-}
-
-fn tell(appended: &watch::Sender<BlockNumber>, last: BlockNumber) {
-    appended.send_if_modified(|known| {
-        let newer = last > *known;
-        *known = last.max(*known);
-        newer
-    });
 }
 
 impl EmbeddedLog {
@@ -236,7 +234,7 @@ impl EmbeddedLog {
         if done.rows_affected() == 0 {
             return self.settle(&block).await;
         }
-        tell(&self.appended, header.block);
+        super::tell(&self.appended, header.block);
         Ok(())
     }
 
@@ -353,5 +351,29 @@ impl Backend for EmbeddedLog {
 
     fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.appended.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_reads_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = LogId::from_uuid(Uuid::nil());
+        let log = EmbeddedLog::open(&folder.path().join("log.db"), id).await.unwrap();
+        let first = Arc::new(Block::build(&Head::empty(id), &["{}".to_owned()]));
+        log.append(first.clone()).await.unwrap();
+        let limit = async |pragma: &'static str| {
+            sqlx::query(pragma).execute(&mut *log.writer.lock().await).await.unwrap();
+        };
+        limit("PRAGMA max_page_count = 1").await;
+        let next = Arc::new(Block::build(&first.head(), &["x".repeat(100_000)]));
+        let error = log.append(next.clone()).await.unwrap_err();
+        assert!(matches!(error, AppendError::Full(_)), "{error}");
+        assert_eq!(log.read(Head::empty(id), 1000).await.unwrap(), [(*first).clone()]);
+        limit("PRAGMA max_page_count = 1000000").await;
+        log.append(next).await.unwrap();
     }
 }

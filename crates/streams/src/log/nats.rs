@@ -1,0 +1,326 @@
+//! The log in a JetStream stream: one message a block, the sequence is the block's number.
+//!
+//! Durable is what the server calls durable: unless it runs with `sync_interval: always`, the
+//! blocks of the last two minutes can be lost when its machine (not just its process) dies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
+use async_nats::jetstream::{self, ErrorCode};
+use async_nats::{Subscriber, header};
+use bytes::Bytes;
+use events::{Block, BlockHash, BlockHeader, BlockNumber, Head, LogId, Position};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::{AppendError, Backend, Log, LogError, capability, check};
+use crate::nats::Nats;
+
+/// How long an append may take, with all its attempts, before its outcome counts as unknown.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How often the log's end is looked at, in case that a hint was lost.
+const RECHECK: Duration = Duration::from_secs(1);
+/// Blocks of one read, and of those how many are asked for at a time.
+const READ_BLOCKS_MAX: u64 = 256;
+const READS_IN_FLIGHT: usize = 16;
+
+struct NatsLog {
+    nats: Nats,
+    stream: Stream<()>,
+    id: LogId,
+    appending: Mutex<()>,
+    appended: watch::Sender<BlockNumber>,
+    _listener: AbortOnDropHandle<()>,
+}
+
+/// Opens the log; makes an empty one, with a new id, if the stream is not there.
+pub async fn open(nats: &Nats) -> Result<Log, LogError> {
+    open_as(nats, LogId::from_uuid(Uuid::new_v4())).await
+}
+
+/// As [`open`], for a log whose id is known, such as the copy of another: fails with
+/// [`LogError::Replaced`] if the stream holds another log.
+pub async fn create(nats: &Nats, id: LogId) -> Result<Log, LogError> {
+    let log = open_as(nats, id).await?;
+    if log.id() == id {
+        return Ok(log);
+    }
+    Err(LogError::Replaced { place: nats.place.clone(), found: log.id(), expected: id })
+}
+
+async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
+    let place = &nats.place;
+    let unsuitable = |reason| LogError::Unsuitable { place: place.clone(), reason };
+    let failed = |source| LogError::Unreachable { place: place.clone(), source };
+    capability::check_server(nats).map_err(unsuitable)?;
+    let wanted = capability::stream_config(nats, id_if_new);
+    let stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
+    let info = stream.map_err(|error| failed(error.into()))?.cached_info().clone();
+    let id = capability::check_stream(&info.config, &wanted).map_err(unsuitable)?;
+    check_whole(place, &info)?;
+    tracing::info!(
+        %place, log = %id, blocks = info.state.last_sequence,
+        "the log is on NATS; set `sync_interval: always` there, else blocks of the last two \
+         minutes can be lost when the server's machine dies"
+    );
+    let hints = nats.client.subscribe(nats.subjects.log_appended()).await;
+    let hints = hints.map_err(|error| failed(error.into()))?;
+    let stream = nats.jetstream.get_stream_no_info(&wanted.name).await;
+    let stream = stream.map_err(|error| failed(error.into()))?;
+    let appended = watch::Sender::new(BlockNumber::new(info.state.last_sequence));
+    let listener = tokio::spawn(listen(hints, stream.clone(), appended.clone()));
+    Ok(Log::new(NatsLog {
+        nats: nats.clone(),
+        stream,
+        id,
+        appending: Mutex::new(()),
+        appended,
+        _listener: AbortOnDropHandle::new(listener),
+    }))
+}
+
+/// Sequences count from 1 without a gap.
+fn check_whole(place: &str, info: &Info) -> Result<(), LogError> {
+    let state = &info.state;
+    if state.messages == state.last_sequence {
+        return Ok(());
+    }
+    let missing = if state.first_sequence > 1 { "from block 1 on" } else { "in the middle" };
+    let found = format!("{} blocks, with some missing {missing}", state.messages);
+    let block = BlockNumber::new(state.last_sequence);
+    Err(check::wrong(
+        place,
+        block,
+        "what the stream holds up to it",
+        found,
+        format!("{block} blocks"),
+    ))
+}
+
+/// Tells of new blocks: the server's hints at once, and a look now and then in case one was lost.
+async fn listen(mut hints: Subscriber, stream: Stream<()>, appended: watch::Sender<BlockNumber>) {
+    loop {
+        let last = match tokio::time::timeout(RECHECK, hints.next()).await {
+            Ok(Some(hint)) => hint
+                .headers
+                .and_then(|headers| headers.get(header::NATS_SEQUENCE)?.as_str().parse().ok()),
+            Ok(None) => return,
+            Err(_) => stream.get_info().await.ok().map(|info| info.state.last_sequence),
+        };
+        if let Some(last) = last {
+            super::tell(&appended, BlockNumber::new(last));
+        }
+    }
+}
+
+/// What one attempt to append came to.
+enum Attempt {
+    Appended,
+    /// The log ends elsewhere than the block expects.
+    EndMoved,
+    Failed(AppendError),
+    /// The answer did not come: perhaps it was appended.
+    Unknown(async_nats::Error),
+}
+
+impl NatsLog {
+    fn unreachable(&self, source: impl Into<async_nats::Error>) -> LogError {
+        LogError::Unreachable { place: self.nats.place.clone(), source: source.into() }
+    }
+
+    /// Sends the block again until the outcome is known: a server that has it says so, by its
+    /// hash within the duplicate window, by the expected sequence ever after.
+    async fn append_message(&self, block: Arc<Block>) -> Result<(), AppendError> {
+        let (bytes, max) = (block.bytes.len(), self.nats.client.max_payload());
+        if bytes + capability::HEADERS_MAX > max {
+            return Err(AppendError::TooLarge { bytes, max: max - capability::HEADERS_MAX });
+        }
+        let number = block.header.block;
+        let payload = Bytes::copy_from_slice(&block.bytes);
+        let deadline = Instant::now() + APPEND_TIMEOUT;
+        let _one_at_a_time = self.appending.lock().await;
+        loop {
+            let source = match self.attempt(&block, payload.clone()).await {
+                Attempt::Appended => {
+                    super::tell(&self.appended, number);
+                    return Ok(());
+                }
+                Attempt::EndMoved => match self.is_at_its_place(&block).await {
+                    Ok(true) => return Ok(()),
+                    Ok(false) => {
+                        let expected = BlockNumber::new(number.get().saturating_sub(1));
+                        return Err(AppendError::Conflict { expected });
+                    }
+                    Err(error) => error.into(),
+                },
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Unknown(source) => source,
+            };
+            if Instant::now() + RETRY_PAUSE > deadline {
+                return Err(AppendError::Log(self.unreachable(source)));
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn attempt(&self, block: &Block, payload: Bytes) -> Attempt {
+        let number = block.header.block.get();
+        let message = PublishMessage::build()
+            .payload(payload)
+            .message_id(block.hash.to_string())
+            .expected_stream(self.nats.subjects.log_stream())
+            .expected_last_sequence(number.saturating_sub(1));
+        let sent = self.nats.jetstream.send_publish(self.nats.subjects.log(), message).await;
+        let acknowledged = match sent {
+            Ok(acknowledgement) => acknowledgement.await,
+            Err(error) => Err(error),
+        };
+        let error = match acknowledged {
+            Ok(acknowledged) if acknowledged.sequence == number => return Attempt::Appended,
+            Ok(acknowledged) => {
+                let (found, expected) = (acknowledged.sequence.to_string(), number.to_string());
+                let what = "the sequence in the stream";
+                let wrong =
+                    check::wrong(&self.nats.place, block.header.block, what, found, expected);
+                return Attempt::Failed(wrong.into());
+            }
+            Err(error) => error,
+        };
+        if error.kind() == PublishErrorKind::WrongLastSequence {
+            return Attempt::EndMoved;
+        }
+        let refused = std::error::Error::source(&error)
+            .and_then(|source| source.downcast_ref::<jetstream::Error>());
+        match refused.map(jetstream::Error::error_code) {
+            Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT) => Attempt::EndMoved,
+            Some(
+                ErrorCode::INSUFFICIENT_RESOURCES
+                | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+                | ErrorCode::STREAM_STORE_FAILED,
+            ) => Attempt::Failed(AppendError::Full(error.into())),
+            Some(_) | None => Attempt::Unknown(error.into()),
+        }
+    }
+
+    async fn is_at_its_place(&self, block: &Block) -> Result<bool, LogError> {
+        let message = self.from_leader(block.header.block).await?;
+        Ok(message.is_some_and(|message| events::block::hash(&message.payload) == block.hash))
+    }
+
+    /// A block's message as the stream's leader has it.
+    async fn from_leader(&self, number: BlockNumber) -> Result<Option<StreamMessage>, LogError> {
+        match self.stream.get_raw_message(number.get()).await {
+            Ok(message) => Ok(Some(message)),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(self.unreachable(error)),
+        }
+    }
+
+    /// A block's message, from any replica; the leader is asked where a replica has none.
+    async fn message(&self, number: BlockNumber) -> Result<Option<StreamMessage>, LogError> {
+        match self.stream.direct_get(number.get()).await {
+            Ok(message) => Ok(Some(message)),
+            Err(_) => self.from_leader(number).await,
+        }
+    }
+
+    async fn end(&self) -> Result<Head, LogError> {
+        let last = self.stream.get_last_raw_message_by_subject(&self.nats.subjects.log()).await;
+        let message = match last {
+            Ok(message) => message,
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
+                return Ok(Head::empty(self.id));
+            }
+            Err(error) => return Err(self.unreachable(error)),
+        };
+        let block = BlockNumber::new(message.sequence);
+        let first_line = message.payload.split(|b| *b == b'\n').next().unwrap_or_default();
+        let header: BlockHeader = serde_json::from_slice(first_line).map_err(|source| {
+            check::damaged(&self.nats.place, events::BlockError::Header { block, source })
+        })?;
+        let hash = events::block::hash(&message.payload);
+        self.check_message(&message, &hash)?;
+        check::same(&self.nats.place, block, "the block number", &header.block, &block)?;
+        check::same(&self.nats.place, block, "the log id", &header.log, &self.id)?;
+        let position = header.first.get() + u64::from(header.count) - 1;
+        Ok(Head { log: self.id, block, position: Position::new(position), hash })
+    }
+
+    /// Its writer named the message by its hash, which shows damage in the last block too.
+    fn check_message(&self, message: &StreamMessage, hash: &BlockHash) -> Result<(), LogError> {
+        let named = message.headers.get(header::NATS_MESSAGE_ID).map_or("", |id| id.as_str());
+        let block = BlockNumber::new(message.sequence);
+        check::same(&self.nats.place, block, "the hash", &hash.to_string(), &named.to_owned())
+    }
+
+    async fn read_messages(&self, after: Head, max_bytes: usize) -> Result<Vec<Block>, LogError> {
+        let place = &self.nats.place;
+        let known = *self.appended.borrow();
+        let last = if after.log == self.id && known > after.block {
+            known
+        } else {
+            let end = self.end().await?;
+            check::reader_against_end(place, &after, &end)?;
+            super::tell(&self.appended, end.block);
+            end.block
+        };
+        let until = last.get().min(after.block.get() + READ_BLOCKS_MAX);
+        let numbers = (after.block.get() + 1..=until).map(BlockNumber::new);
+        let mut messages = futures::stream::iter(numbers)
+            .map(|number| self.message(number))
+            .buffered(READS_IN_FLIGHT);
+        let (mut head, mut bytes, mut read) = (after, 0, Vec::new());
+        while let Some(message) = messages.next().await {
+            let Some(message) = message? else {
+                check::reader_against_end(place, &head, &self.end().await?)?;
+                let (block, found) = (head.block.next(), "missing".to_owned());
+                return Err(check::wrong(place, block, "its message", found, "there".to_owned()));
+            };
+            bytes += message.payload.len();
+            if bytes > max_bytes && !read.is_empty() {
+                break;
+            }
+            let block = Block::parse(&head, message.payload.to_vec())
+                .map_err(|source| check::damaged(place, source))?;
+            self.check_message(&message, &block.hash)?;
+            head = block.head();
+            read.push(block);
+        }
+        Ok(read)
+    }
+}
+
+impl Backend for NatsLog {
+    fn kind(&self) -> &'static str {
+        "nats"
+    }
+
+    fn id(&self) -> LogId {
+        self.id
+    }
+
+    fn head(&self) -> BoxFuture<'_, Result<Head, LogError>> {
+        Box::pin(self.end())
+    }
+
+    fn append(&self, block: Arc<Block>) -> BoxFuture<'_, Result<(), AppendError>> {
+        Box::pin(self.append_message(block))
+    }
+
+    fn read(&self, after: Head, max_bytes: usize) -> BoxFuture<'_, Result<Vec<Block>, LogError>> {
+        Box::pin(self.read_messages(after, max_bytes))
+    }
+
+    fn appended(&self) -> watch::Receiver<BlockNumber> {
+        self.appended.subscribe()
+    }
+}

@@ -1,0 +1,156 @@
+//! The embedded log's own dangers: a damaged file, a full disk, a killed writer.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use events::{BlockNumber, Head};
+use sqlx::{Connection as _, SqliteConnection};
+use streams::log::embedded;
+use streams::{AppendError, LogError};
+
+use crate::place::{block, fill, log_id, read_all};
+
+/// Changes the file behind the log's back.
+async fn tamper(path: &Path, statement: &'static str) {
+    let url = format!("sqlite:{}", path.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn damage_is_found_and_named() {
+    let flip = "UPDATE block SET bytes = CAST(replace(CAST(bytes AS TEXT), '4 of', '5 of') AS BLOB)
+        WHERE number = 5";
+    let swap = "UPDATE block SET number = -1 WHERE number = 5;
+        UPDATE block SET number = 5 WHERE number = 6;
+        UPDATE block SET number = 6 WHERE number = -1";
+    let cases = [
+        ("a changed byte", flip),
+        ("a changed byte in the last block", "DELETE FROM block WHERE number > 5"),
+        ("a missing row", "DELETE FROM block WHERE number = 5"),
+        ("swapped rows", swap),
+        ("a cut row", "UPDATE block SET bytes = substr(bytes, 1, 20) WHERE number = 5"),
+        ("a changed hash", "UPDATE block SET hash = zeroblob(32) WHERE number = 5"),
+        ("a short hash", "UPDATE block SET hash = x'00' WHERE number = 5"),
+    ];
+    for (case, statement) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        let log = embedded::open(&path).await.unwrap();
+        fill(&log, 8).await;
+        tamper(&path, statement).await;
+        if case.ends_with("last block") {
+            tamper(&path, flip).await;
+        }
+        let mut head = Head::empty(log.id());
+        let error = loop {
+            match log.read(head, 1).await {
+                Ok(blocks) => head = blocks.last().expect(case).head(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(head.block, BlockNumber::new(4), "{case}");
+        assert!(matches!(error, LogError::Damaged { .. }), "{case}: {error}");
+        assert!(error.to_string().contains("block 5"), "{case}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_tail_is_told_from_a_missing_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let log = embedded::open(&path).await.unwrap();
+    let blocks = fill(&log, 8).await;
+    tamper(&path, "DELETE FROM block WHERE number = 4").await;
+    let error = log.read(blocks[3].head(), 1000).await.unwrap_err();
+    assert!(error.to_string().contains("block 4: the hash is missing"), "{error}");
+    tamper(&path, "DELETE FROM block WHERE number > 6").await;
+    let error = log.read(blocks[7].head(), 1000).await.unwrap_err();
+    assert!(matches!(error, LogError::TailLost { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_block_that_is_too_large_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = embedded::open(&folder.path().join("log.db")).await.unwrap();
+    let head = log.head().await.unwrap();
+    let too_large = block(&head, &"x".repeat(embedded::EMBEDDED_BLOCK_BYTES_MAX));
+    let error = log.append(too_large).await.unwrap_err();
+    assert!(matches!(error, AppendError::TooLarge { .. }), "{error}");
+    fill(&log, 1).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_log_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    std::fs::write(&path, "no database at all, but long enough to be looked at".repeat(100))
+        .unwrap();
+    let error = embedded::open(&path).await.err().expect("no log");
+    assert!(error.to_string().contains("log.db"), "{error}");
+    let missing = folder.path().join("no folder").join("log.db");
+    assert!(matches!(embedded::open(&missing).await, Err(LogError::Unreachable { .. })));
+}
+
+#[tokio::test]
+async fn a_copy_keeps_the_id_and_takes_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    assert_eq!(embedded::create(&path, log_id(5)).await.unwrap().id(), log_id(5));
+    assert_eq!(embedded::open(&path).await.unwrap().id(), log_id(5));
+    let error = embedded::create(&path, log_id(6)).await.err().expect("another log");
+    assert!(matches!(error, LogError::Replaced { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_opened_at_the_same_time_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let openings: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { embedded::open(&path).await.unwrap().id() })
+        })
+        .collect();
+    let ids = futures::future::join_all(openings).await;
+    let first = *ids[0].as_ref().unwrap();
+    assert!(ids.iter().all(|id| *id.as_ref().unwrap() == first));
+}
+
+/// Not a test by itself: the process that the next one kills.
+#[tokio::test]
+async fn a_writer_to_be_killed() {
+    let Some(path) = std::env::var_os("SIGNCALL_TEST_WRITE_UNTIL_KILLED") else { return };
+    let log = embedded::open(Path::new(&path)).await.unwrap();
+    loop {
+        let next = fill(&log, 1).await;
+        println!("\nacknowledged {}", next[0].header.block);
+    }
+}
+
+#[tokio::test]
+async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let mut acknowledged = 0;
+    for kill_after in [1, 5, 20] {
+        let mut writer = Command::new(std::env::current_exe().unwrap())
+            .args(["embedded::a_writer_to_be_killed", "--exact", "--nocapture"])
+            .env("SIGNCALL_TEST_WRITE_UNTIL_KILLED", &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+        let numbers =
+            lines.filter_map(|line| line.unwrap().strip_prefix("acknowledged ")?.parse().ok());
+        acknowledged = numbers.take(kill_after).last().expect("the writer writes");
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let log = embedded::open(&path).await.unwrap();
+        let whole = read_all(&log, Head::empty(log.id()), 1 << 20).await.len() as u64;
+        assert!(whole >= acknowledged, "{acknowledged} acknowledged, {whole} there");
+    }
+    assert!(acknowledged >= 26);
+}

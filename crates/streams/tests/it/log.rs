@@ -1,0 +1,160 @@
+//! What holds for a log on every backend.
+
+use events::{BlockNumber, Head};
+use streams::{AppendError, LogError};
+
+use crate::place::{Place, append_sometime, block, fill, log_id, read_all, wait_for};
+
+macro_rules! on_every_backend {
+    ($($scenario:ident),* $(,)?) => {
+        mod memory {
+            use crate::place::Place;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(Place::memory()).await;
+            })*
+        }
+        mod embedded {
+            use crate::place::Place;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                super::$scenario(Place::embedded()).await;
+            })*
+        }
+        mod nats {
+            use crate::place::Place;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                let test = concat!("streams log::nats::", stringify!($scenario));
+                if let Some(place) = Place::nats(test).await {
+                    super::$scenario(place).await;
+                }
+            })*
+        }
+    };
+}
+
+on_every_backend! {
+    an_empty_log_keeps_its_id,
+    blocks_come_back_as_they_were,
+    a_second_writer_loses_cleanly,
+    a_block_appended_again_is_there_once,
+    writers_side_by_side_lose_nothing,
+    an_append_is_heard_of_elsewhere,
+    a_reader_notices_what_does_not_fit,
+}
+
+async fn an_empty_log_keeps_its_id(place: Place) {
+    let log = place.open().await;
+    let empty = Head::empty(log.id());
+    assert_eq!(log.head().await.unwrap(), empty);
+    assert!(log.read(empty, 1000).await.unwrap().is_empty());
+    assert_eq!(place.open().await.id(), log.id());
+    assert_eq!(*log.appended().borrow(), BlockNumber::new(0));
+}
+
+async fn blocks_come_back_as_they_were(place: Place) {
+    let log = place.open().await;
+    let mut blocks = fill(&log, 20).await;
+    let large = block(&log.head().await.unwrap(), &"x".repeat(250 * 1024));
+    log.append(large.clone()).await.unwrap();
+    blocks.push((*large).clone());
+    blocks.extend(fill(&log, 300).await);
+    let other = place.open().await;
+    let empty = Head::empty(log.id());
+    for max_bytes in [1, 2000, usize::MAX] {
+        assert_eq!(read_all(&other, empty, max_bytes).await, blocks, "by {max_bytes}");
+    }
+    assert_eq!(other.read(empty, 1).await.unwrap().len(), 1);
+    assert_eq!(read_all(&other, blocks[18].head(), 1000).await, blocks[19..]);
+    assert_eq!(other.head().await.unwrap(), blocks[320].head());
+}
+
+async fn a_second_writer_loses_cleanly(place: Place) {
+    let (one, two) = (place.open().await, place.open().await);
+    let start = fill(&one, 3).await[2].head();
+    let (foreign, lost) = (block(&start, "foreign"), block(&start, "lost"));
+    two.append(foreign.clone()).await.unwrap();
+    let conflict = one.append(lost.clone()).await.unwrap_err();
+    assert!(matches!(conflict, AppendError::Conflict { expected } if expected == start.block));
+    assert_eq!(one.head().await.unwrap(), foreign.head());
+    // What follows the lost block does not fit either, although its number might.
+    two.append(block(&foreign.head(), "more")).await.unwrap();
+    let follower = block(&lost.head(), "follows the lost one");
+    assert!(matches!(one.append(follower).await.unwrap_err(), AppendError::Conflict { .. }));
+    assert_eq!(append_sometime(&one, "again").await, BlockNumber::new(6));
+    assert_eq!(read_all(&two, start, 1 << 20).await.len(), 3);
+}
+
+async fn a_block_appended_again_is_there_once(place: Place) {
+    let log = place.open().await;
+    let start = fill(&log, 2).await[1].head();
+    let next = block(&start, "acknowledged, but nobody heard");
+    log.append(next.clone()).await.unwrap();
+    log.append(next.clone()).await.unwrap();
+    place.open().await.append(next.clone()).await.unwrap();
+    assert_eq!(read_all(&log, start, 1 << 20).await, [(*next).clone()]);
+}
+
+async fn writers_side_by_side_lose_nothing(place: Place) {
+    const WRITERS: usize = 4;
+    const BLOCKS: usize = 25;
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let log = place.open().await;
+        writers.push(tokio::spawn(async move {
+            let mut mine = Vec::new();
+            for index in 0..BLOCKS {
+                let text = format!("{writer}/{index}");
+                mine.push((append_sometime(&log, &text).await, text));
+            }
+            mine
+        }));
+    }
+    let log = place.open().await;
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    acknowledged.sort();
+    let stored = read_all(&log, Head::empty(log.id()), 1 << 20).await;
+    assert_eq!(stored.len(), WRITERS * BLOCKS);
+    for ((number, text), block) in acknowledged.iter().zip(&stored) {
+        assert_eq!(*number, block.header.block);
+        assert!(String::from_utf8_lossy(&block.bytes).contains(text));
+    }
+}
+
+async fn an_append_is_heard_of_elsewhere(place: Place) {
+    let (writer, reader) = (place.open().await, place.open().await);
+    fill(&writer, 2).await;
+    wait_for(&reader, BlockNumber::new(2)).await;
+    wait_for(&writer, BlockNumber::new(2)).await;
+    assert_eq!(read_all(&reader, Head::empty(reader.id()), 1000).await.len(), 2);
+}
+
+async fn a_reader_notices_what_does_not_fit(place: Place) {
+    let log = place.open().await;
+    let blocks = fill(&log, 3).await;
+    let end = blocks[2].head();
+    let beyond = block(&end, "acknowledged, then lost").head();
+    let error = log.read(beyond, 1000).await.unwrap_err();
+    let number = BlockNumber::new;
+    assert!(
+        matches!(error, LogError::TailLost { found, expected, .. }
+            if found == number(3) && expected == number(4)),
+        "{error}"
+    );
+    let elsewhere = Head { log: log_id(77), ..end };
+    let error = log.read(elsewhere, 1000).await.unwrap_err();
+    assert!(
+        matches!(error, LogError::Replaced { expected, .. } if expected == log_id(77)),
+        "{error}"
+    );
+    // The same number, but another past: at the end of the log and before.
+    for (place, known) in [("end", end), ("middle", blocks[1].head())] {
+        let other = Head { hash: block(&blocks[0].head(), "other").hash, ..known };
+        let error = log.read(other, 1000).await.unwrap_err();
+        assert!(matches!(error, LogError::Damaged { .. }), "{place}: {error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The streams on the real thing: one suite for every backend, on files and on a private
+//! nats-server, and the traps of each.
+
+mod embedded;
+mod log;
+mod nats_traps;
+mod place;

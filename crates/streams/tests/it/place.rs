@@ -1,0 +1,105 @@
+//! Where a log under test lies, and what tests do with any log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use events::{Block, BlockNumber, Head, LogId};
+use streams::nats::{Nats, NatsConfig};
+use streams::testing::NatsServer;
+use streams::{AppendError, Log};
+use tempfile::TempDir;
+
+/// How long a test waits for what has to happen.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Opens any number of handles on one log.
+pub(crate) enum Place {
+    Memory(Log),
+    Embedded(TempDir),
+    Nats(Box<NatsServer>),
+}
+
+impl Place {
+    pub(crate) fn memory() -> Self {
+        Self::Memory(streams::log::memory::create(log_id(1)))
+    }
+
+    pub(crate) fn embedded() -> Self {
+        Self::Embedded(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) async fn nats(test: &str) -> Option<Self> {
+        let server = NatsServer::for_test(test).await.unwrap()?;
+        Some(Self::Nats(Box::new(server)))
+    }
+
+    pub(crate) async fn open(&self) -> Log {
+        match self {
+            Self::Memory(log) => log.clone(),
+            Self::Embedded(folder) => {
+                streams::log::embedded::open(&folder.path().join("log.db")).await.unwrap()
+            }
+            Self::Nats(server) => streams::log::nats::open(&connect(server).await).await.unwrap(),
+        }
+    }
+}
+
+pub(crate) async fn connect(server: &NatsServer) -> Nats {
+    streams::nats::connect(&NatsConfig::new(server.url())).await.unwrap()
+}
+
+pub(crate) fn log_id(number: u128) -> LogId {
+    LogId::from_uuid(uuid::Uuid::from_u128(number))
+}
+
+/// A block of one commit; the log does not look into commits.
+pub(crate) fn block(head: &Head, text: &str) -> Arc<Block> {
+    Arc::new(Block::build(head, &[format!("{{\"text\":\"{text}\"}}")]))
+}
+
+/// Appends `count` blocks one after the other; gives them back.
+pub(crate) async fn fill(log: &Log, count: usize) -> Vec<Block> {
+    let mut head = log.head().await.unwrap();
+    let mut blocks = Vec::new();
+    for index in 0..count {
+        let next = block(&head, &format!("{index} of {count}"));
+        log.append(next.clone()).await.unwrap();
+        head = next.head();
+        blocks.push(Block::clone(&next));
+    }
+    blocks
+}
+
+/// Everything that follows `after`, in reads of at most `max_bytes`.
+pub(crate) async fn read_all(log: &Log, after: Head, max_bytes: usize) -> Vec<Block> {
+    let (mut head, mut all) = (after, Vec::new());
+    loop {
+        let some = log.read(head, max_bytes).await.unwrap();
+        let Some(last) = some.last() else { return all };
+        head = last.head();
+        all.extend(some);
+    }
+}
+
+/// Appends as a writer does that may lose: catches up and tries again.
+pub(crate) async fn append_sometime(log: &Log, text: &str) -> BlockNumber {
+    let mut head = Head::empty(log.id());
+    loop {
+        if let Some(last) = read_all(log, head, 1 << 20).await.last() {
+            head = last.head();
+        }
+        let next = block(&head, text);
+        match log.append(next.clone()).await {
+            Ok(()) => return next.header.block,
+            Err(AppendError::Conflict { expected }) => assert_eq!(expected, head.block),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Waits until a handle has heard of a block.
+pub(crate) async fn wait_for(log: &Log, block: BlockNumber) {
+    let mut appended = log.appended();
+    let heard = appended.wait_for(|last| *last >= block);
+    tokio::time::timeout(DEADLINE, heard).await.expect("the append is heard of").unwrap();
+}
