@@ -1,0 +1,180 @@
+//! What is due and when, as a fold of the log. Pure: the time is handed in.
+
+use std::collections::HashMap;
+
+use events::command::SystemRole;
+use events::room::command::{close, expire};
+use events::room::{Phase, RoomEvent};
+use events::{Actor, Command, CommandId, Commit, Envelope, Event, RoomId, State, Timestamp};
+use uuid::Uuid;
+
+/// A room that nobody is in closes after this many seconds.
+pub const ABANDONED_AFTER_S: i64 = 3600;
+/// Names the reactor's commands.
+const NAMESPACE: Uuid = Uuid::from_u128(0x5d1c_0b5e_7a3f_4d6e_9b0a_2f41_9c33_e7d2);
+
+/// The fold of the log that timers rest on.
+#[derive(Debug, Clone, Default)]
+pub struct Timers {
+    state: State,
+    last_left: HashMap<RoomId, Timestamp>,
+}
+
+impl Timers {
+    /// Takes one commit in.
+    pub fn take(&mut self, commit: &Commit) {
+        for event in &commit.events {
+            self.state.evolve(event, commit.time);
+            if let Event::Room(event) = event {
+                self.note(event, commit.time);
+            }
+        }
+    }
+
+    fn note(&mut self, event: &RoomEvent, at: Timestamp) {
+        let room = event.room_id();
+        let open = self.state.rooms.get(room).is_some_and(|room| room.phase == Phase::Open);
+        let empty = self.state.rooms.get(room).is_none_or(|room| room.participants.is_empty());
+        if open && empty {
+            self.last_left.insert(room, at);
+        } else {
+            self.last_left.remove(&room);
+        }
+    }
+
+    /// The commands that are due at `now`. Their ids are the same for the same reason.
+    pub fn due(&self, now: Timestamp) -> Vec<Envelope> {
+        let abandoned = self
+            .last_left
+            .iter()
+            .filter(|(_, left)| now.seconds_since(**left) >= ABANDONED_AFTER_S);
+        let closing = abandoned.map(|(room, left)| {
+            envelope(&format!("close/{room}/{left}"), close::Close { room: *room })
+        });
+        closing.chain(self.expiring(now)).collect()
+    }
+
+    fn expiring(&self, now: Timestamp) -> impl Iterator<Item = Envelope> {
+        self.state.rooms.iter().filter_map(move |(room, found)| {
+            let days = chrono::Days::new(u64::from(found.settings.retention_days?));
+            let before = now.day().checked_sub_days(days)?;
+            let due = found.transcripts().any(|text| text.created_at.day() < before);
+            due.then(|| {
+                envelope(&format!("expire/{room}/{before}"), expire::ExpireTexts { room, before })
+            })
+        })
+    }
+}
+
+fn envelope(reason: &str, command: impl Into<Command>) -> Envelope {
+    Envelope {
+        id: CommandId::derived(NAMESPACE, reason),
+        actor: Actor::System(SystemRole::Reactor),
+        correlation: None,
+        causation: None,
+        body: None,
+        command: command.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use events::room::command::{create, leave, transcript};
+    use events::scenario::Scenario;
+    use events::user::TokenKind;
+    use events::user::command::{register, token};
+    use events::{Clear, NameDigest, RoomCode, SegmentId, Subject, TokenDigest, UserId};
+
+    /// One user who owns one room; commits go to the scenario and to the timers alike.
+    struct Story {
+        scenario: Scenario,
+        timers: Timers,
+        user: UserId,
+        room: RoomId,
+    }
+
+    impl Story {
+        fn new() -> Self {
+            let mut story = Self {
+                scenario: Scenario::new(),
+                timers: Timers::default(),
+                user: UserId::new(0),
+                room: RoomId::new(0),
+            };
+            let subject = story.act(
+                Actor::Anonymous,
+                register::Register {
+                    username: Clear::new("ada"),
+                    username_digest: NameDigest::from_bytes([1; 16]),
+                    email: Clear::new("ada@example.org"),
+                    email_digest: NameDigest::from_bytes([2; 16]),
+                    password_hash: Clear::new("hash"),
+                    bootstrap: false,
+                    token: token::NewToken {
+                        digest: TokenDigest::from_bytes([3; 16]),
+                        kind: TokenKind::Api,
+                        lifetime_s: 3600,
+                        cap_s: 43_200,
+                    },
+                },
+            );
+            let Subject::User(user) = subject else { panic!("{subject}") };
+            story.user = user;
+            let code = RoomCode::from_random(5);
+            let create = create::Create { code, settings: events::room::Settings::default() };
+            let Subject::Room(room) = story.act(Actor::User(user), create) else { panic!() };
+            story.room = room;
+            story
+        }
+
+        fn act(&mut self, actor: Actor, command: impl Into<Command>) -> Subject {
+            let envelope = envelope("test", command);
+            let decision = self.scenario.when(actor, envelope.command).unwrap();
+            self.timers.take(&Commit {
+                command: envelope.id,
+                time: self.scenario.now(),
+                actor,
+                subject: decision.subject,
+                correlation: None,
+                causation: None,
+                body: None,
+                events: decision.events,
+            });
+            decision.subject
+        }
+
+        fn due(&mut self, after_s: i64) -> Vec<Envelope> {
+            self.timers.due(self.scenario.wait(after_s).now())
+        }
+    }
+
+    #[test]
+    fn an_abandoned_room_closes_once() {
+        let mut story = Story::new();
+        assert!(story.due(ABANDONED_AFTER_S).is_empty());
+        story.act(Actor::User(story.user), leave::Leave { room: story.room });
+        assert!(story.due(ABANDONED_AFTER_S - 1).is_empty());
+        let due = story.due(1);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].id, story.due(60)[0].id, "the same reason gives the same id");
+        story.act(due[0].actor, due[0].command.clone());
+        assert!(story.due(60).is_empty());
+    }
+
+    #[test]
+    fn transcripts_expire_after_the_rooms_retention() {
+        let mut story = Story::new();
+        let segment = SegmentId::from_bytes([9; 16]);
+        let text = Clear::new("coffee");
+        story.act(
+            Actor::User(story.user),
+            transcript::TypeCaption { room: story.room, segment, text },
+        );
+        assert!(story.due(30 * 86_400).is_empty(), "the thirtieth day is kept");
+        let due = story.due(86_400);
+        assert_eq!(due.len(), 1);
+        story.act(due[0].actor, due[0].command.clone());
+        assert!(story.due(86_400).is_empty());
+    }
+}
