@@ -137,6 +137,10 @@ impl Created {
     }
 }
 
+/// A field's name as the API has it. Under a name of its own, since serde would let a plain
+/// reference be read from text that lives for ever only.
+pub type FieldName = &'static str;
+
 /// Why a command is refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
@@ -146,7 +150,7 @@ pub enum Rejection {
     Invalid {
         /// The field, as the API names it.
         #[serde(deserialize_with = "field_name")]
-        field: &'static str,
+        field: FieldName,
         /// What is wrong, with the value where that is no secret.
         detail: String,
     },
@@ -161,7 +165,7 @@ pub enum Rejection {
     RoomCodeTaken,
     /// It does not exist, or the actor may not know that it does.
     #[error("there is no such {0}")]
-    NotFound(#[serde(deserialize_with = "field_name")] &'static str),
+    NotFound(#[serde(deserialize_with = "field_name")] FieldName),
     /// The actor may not do this.
     #[error("{0}")]
     Forbidden(String),

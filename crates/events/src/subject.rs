@@ -61,6 +61,27 @@ impl<'de> Deserialize<'de> for Subject {
     }
 }
 
+/// What can be said about frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FramesKind {
+    /// Batches of live frames.
+    Live,
+    /// Uploaded files.
+    Upload,
+    /// Up to where a stream is done.
+    Done,
+}
+
+impl FramesKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "frames",
+            Self::Upload => "uploads",
+            Self::Done => "frames_done",
+        }
+    }
+}
+
 /// Subjects on NATS, all below one prefix so that several installations can share a cluster.
 #[derive(Debug, Clone)]
 pub struct Subjects {
@@ -96,19 +117,29 @@ impl Subjects {
         format!("{}.log_appended", self.prefix)
     }
 
-    /// Name of the short-lived stream of frame batches.
-    pub fn frames_stream(&self) -> String {
-        format!("{}_frames", self.prefix)
+    /// Name of a stream that frames need.
+    pub fn frames_stream(&self, kind: FramesKind) -> String {
+        format!("{}_{}", self.prefix, kind.name())
     }
 
-    /// Frame batches of one sender in one room.
-    pub fn frames(&self, room: RoomId, user: UserId) -> String {
-        format!("{}.frames.{:x}.{:x}", self.prefix, room.get(), user.get())
+    /// What concerns one stream of frames, named by `stream` (letters, digits, `-`, `_`).
+    pub fn frames(&self, kind: FramesKind, room: RoomId, user: UserId, stream: &str) -> String {
+        format!("{}.{}.{:x}.{:x}.{stream}", self.prefix, kind.name(), room.get(), user.get())
     }
 
-    /// All frame batches.
-    pub fn frames_all(&self) -> String {
-        format!("{}.frames.>", self.prefix)
+    /// What concerns all frames of one participant.
+    pub fn frames_of(&self, kind: FramesKind, room: RoomId, user: UserId) -> String {
+        self.frames(kind, room, user, "*")
+    }
+
+    /// What concerns all frames of one user, in any room.
+    pub fn frames_by(&self, kind: FramesKind, user: UserId) -> String {
+        format!("{}.{}.*.{:x}.*", self.prefix, kind.name(), user.get())
+    }
+
+    /// What concerns all frames.
+    pub fn frames_all(&self, kind: FramesKind) -> String {
+        format!("{}.{}.>", self.prefix, kind.name())
     }
 
     /// Commands to whichever decider is up.

@@ -1,9 +1,13 @@
 //! Commands on their way to whichever decider is up, and the answers back.
 
+mod nats;
+
 use events::command::Created;
 use events::{Envelope, Position, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+
+pub use nats::{ANSWER_TIMEOUT, over_nats, serve_nats};
 
 /// A command was accepted and is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,14 +103,23 @@ impl CommandSender for Local {
 
 /// Commands within one process.
 pub fn local() -> (Commands, CommandQueue) {
+    let (sender, queue) = local_parts();
+    (Commands::from_sender(sender), queue)
+}
+
+fn local_parts() -> (tokio::sync::mpsc::Sender<Submitted>, CommandQueue) {
     let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_COMMANDS_MAX);
-    (Commands(std::sync::Arc::new(Local(sender))), CommandQueue { receiver })
+    (sender, CommandQueue { receiver })
 }
 
 impl Commands {
     /// Wraps a carrier.
     pub fn new(sender: impl CommandSender) -> Self {
         Self(std::sync::Arc::new(sender))
+    }
+
+    fn from_sender(sender: tokio::sync::mpsc::Sender<Submitted>) -> Self {
+        Self::new(Local(sender))
     }
 
     /// Sends one command and waits for its answer. Sent again under the same id it is decided once.

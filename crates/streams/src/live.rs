@@ -2,6 +2,7 @@
 //! a room's feed has grown. Never stored; losing one loses nothing that lasts.
 
 mod local;
+mod nats;
 
 use events::{Position, RoomId, UserId};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::frames::StreamId;
 
 pub use local::local;
+pub use nats::over_nats;
 
 /// Messages that wait for a subscriber; one that falls further behind loses the oldest.
 pub const LIVE_WAITING_MAX: usize = 4_096;
