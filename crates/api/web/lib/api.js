@@ -87,7 +87,7 @@ export async function api(method, route, options = {}) {
 export async function request(method, route, options = {}) {
   const url = new URL(BASE + route, location.origin);
   for (const [name, value] of Object.entries(options.query ?? {})) {
-    if (value !== null && value !== undefined && value !== '') url.searchParams.set(name, String(value));
+    if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
   }
   const init = { method, headers: headers(method, options), body: payload(options), signal: options.signal };
   const send = () => fetch(url, { ...init, credentials: bearer ? 'omit' : 'same-origin', cache: 'no-store' });
@@ -126,13 +126,14 @@ function headers(method, options) {
 const payload = (options) => (options.json === undefined ? options.body : JSON.stringify(options.json));
 
 /**
- * One page of a list, with the cursor of the next.
+ * One page of a list, with the cursors of the next (`after`) and the previous one (`before`; an
+ * empty `before` asks for the last page).
  *
  * @param {string} route
  * @param {Options['query']} [query]
- * @returns {Promise<{data: any[], next: string | null}>}
+ * @returns {Promise<{data: any[], next: string | null, previous: string | null}>}
  */
 export async function list(route, query) {
   const answer = await api('GET', route, { query });
-  return { data: answer?.data ?? [], next: answer?.next_cursor ?? null };
+  return { data: answer?.data ?? [], next: answer?.next_cursor ?? null, previous: answer?.prev_cursor ?? null };
 }

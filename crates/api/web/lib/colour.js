@@ -7,6 +7,9 @@ export const ENOUGH = 4.5;
 /** Light tints, each at least 9:1 on black, told apart also with red-green blindness by lightness order. */
 const SPEAKERS = ['#ffd166', '#7bdff2', '#b6f2a0', '#ffb1c1', '#d3c1ff', '#ffbe85', '#9fd3ff', '#e8e6a8'];
 
+/** The colour of whoever is not known any more. */
+export const NOBODY = '#c9d2cf';
+
 /** The colour of a person: the same for everybody in the room, whoever came first. @param {number} order place in the list of participants */
 export const speakerColour = (order) => SPEAKERS[((order % SPEAKERS.length) + SPEAKERS.length) % SPEAKERS.length];
 

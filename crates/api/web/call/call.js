@@ -1,0 +1,218 @@
+// Why: what is known about the call one is in: the room, its people, chat and captions, kept up to
+// date by the live connection. The panels show it and ask it; it knows nothing of them.
+
+import { api, list, path } from '../lib/api.js';
+import { NOBODY, speakerColour } from '../lib/colour.js';
+import { nameOf } from '../lib/format.js';
+import { t } from '../lib/i18n.js';
+import { session } from '../lib/session.js';
+import { LiveSocket } from './socket.js';
+import * as wire from './wire.js';
+
+/** Most rows of chat and of transcript kept in the page; older ones can be loaded again. */
+const ROWS_MAX = 5000;
+const PAGE = 100;
+/** A partial caption that nobody went on with is gone after this. */
+const PARTIAL_MS = 8000;
+const TYPING_MS = 4000;
+const TYPING_EVERY_MS = 2000;
+
+/** @typedef {{id: number, msg_content: string | null, created_at: string, user_id: number | null, edited_at?: string | null, deleted_at?: string | null}} ChatRow */
+/** @typedef {{id: number, ts_content: string | null, created_at: string, user_id: number | null, segment_id: string, revision: number, start_ms: number, end_ms: number, confidence: number | null, kind: string, model: string | null, language?: string | null}} CaptionRow */
+/** @typedef {{id: number, rp_user_id: number, username?: string, display_name?: string, consent: string, admission: string, joined_at: string, language?: string | null}} Participant */
+
+/**
+ * Says `room`, `people`, `chat` and `captions` (detail: the row and whether it is new and live),
+ * `partials`, `typing`, `signal`, `degraded`, `state`, `loaded`, `end`.
+ */
+export class Call extends EventTarget {
+  /** @param {any} room as the server gives it */
+  constructor(room) {
+    super();
+    this.room = room;
+    /** @type {string} */
+    this.code = room.room_code;
+    /** @type {Map<number, Participant>} by user */
+    this.people = new Map();
+    /** The place of each user among the colours: in the order they came, and theirs when they have left. @type {Map<number, number>} */
+    this.places = new Map();
+    /** @type {Map<number, ChatRow>} */
+    this.chat = new Map();
+    /** @type {Map<number, CaptionRow>} */
+    this.captions = new Map();
+    /** @type {Map<string, {user: number, segment: wire.Segment, at: number}>} */
+    this.partials = new Map();
+    /** @type {Map<number, number>} user and when */
+    this.typing = new Map();
+    /** @type {Set<number>} */
+    this.signing = new Set();
+    /** Names as last heard; they stay known when their people leave. @type {Map<number, string>} */
+    this.names = new Map();
+    /** Cursors of the pages before the oldest rows here; null at the beginning. @type {{chat: string | null, captions: string | null}} */
+    this.earlier = { chat: null, captions: null };
+    this.typed = 0;
+    this.socket = new LiveSocket(this.code);
+    this.socket.addEventListener('message', (e) => this.take(/** @type {CustomEvent} */ (e).detail));
+    this.socket.addEventListener('fresh', () => this.load());
+    for (const type of ['state', 'end']) {
+      this.socket.addEventListener(type, (e) => this.say(type, /** @type {CustomEvent} */ (e).detail));
+    }
+    this.sweeper = setInterval(() => this.sweep(), 1000);
+  }
+
+  get me() {
+    return session.me?.id ?? -1;
+  }
+
+  get mine() {
+    return this.room.owner_id === this.me || session.me?.is_admin === true;
+  }
+
+  /** @param {string} part @param {any} [options] @param {any} [method] */
+  ask(part, options = {}, method = 'POST') {
+    return api(method, path`/rooms/${this.code}` + part, options);
+  }
+
+  /** @param {string} type @param {any} [detail] */
+  say(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  start() {
+    return this.socket.connect();
+  }
+
+  /** Closes the connection and forgets; leaving the room is a question to the server. */
+  stop() {
+    clearInterval(this.sweeper);
+    this.socket.leave();
+  }
+
+  /** Loads what is there. Rows that came live meanwhile are newer and stay. */
+  async load() {
+    await Promise.all([this.loadRoom(), this.loadPeople(), this.loadRows('chat'), this.loadRows('captions')]);
+    this.say('loaded');
+  }
+
+  /** Loads the last page of a list, or the one before what is shown. @param {'chat' | 'captions'} which @param {string} [before] a cursor */
+  async loadRows(which, before = '') {
+    const route = path`/rooms/${this.code}/${which === 'chat' ? 'messages' : 'transcripts'}`;
+    const page = await list(route, { limit: PAGE, before });
+    this.earlier[which] = page.previous;
+    for (const row of page.data) this.put(which, row, false);
+    this.say('earlier');
+  }
+
+  async loadRoom() {
+    this.room = await this.ask('', {}, 'GET');
+    this.say('room');
+  }
+
+  async loadPeople() {
+    /** @type {Participant[]} */
+    const all = [];
+    let after = null;
+    do {
+      const page = await list(path`/rooms/${this.code}/participants`, { limit: PAGE, after });
+      all.push(...page.data);
+      after = page.next;
+    } while (after);
+    this.people = new Map(all.map((one) => [one.rp_user_id, one]));
+    for (const one of all) {
+      if (!this.places.has(one.rp_user_id)) this.places.set(one.rp_user_id, this.places.size);
+      this.names.set(one.rp_user_id, nameOf(one));
+    }
+    this.dropPartials((user) => this.people.get(user)?.consent === 'none' || !this.people.has(user));
+    this.say('people');
+  }
+
+  /** @param {wire.Message} message */
+  take(message) {
+    switch (message.kind) {
+      case 'feed':
+        return this.feed(message);
+      case 'partial': {
+        const { user, segment } = message;
+        this.partials.set(segment.segment_id, { user, segment, at: Date.now() });
+        return this.say('partials');
+      }
+      case 'signing':
+        if (message.active) this.signing.add(message.user);
+        else this.signing.delete(message.user);
+        return this.say('signing', message);
+      case 'typing':
+        if (message.user !== this.me) this.typing.set(message.user, Date.now());
+        return this.say('typing');
+      default:
+        return this.say(message.kind, message);
+    }
+  }
+
+  /** @param {wire.FeedEntry} entry */
+  feed({ type, data }) {
+    if (type.startsWith('message')) return this.put('chat', data, type === 'message');
+    if (type.startsWith('transcript')) return this.put('captions', data, type === 'transcript');
+    if (type === 'room_closed' || type === 'closed') return this.socket.end('closed');
+    if (type.startsWith('participant') || type.startsWith('consent')) {
+      this.say('moved', { type, data });
+      return this.loadPeople().catch(() => null);
+    }
+    if (type.startsWith('texts')) return this.load().catch(() => null);
+    return this.loadRoom().catch(() => null);
+  }
+
+  /** @param {'chat' | 'captions'} which @param {any} row @param {boolean} live */
+  put(which, row, live) {
+    /** @type {Map<number, any>} */
+    const rows = this[which];
+    const known = rows.get(row.id);
+    const older = known && ((known.revision ?? 0) > (row.revision ?? 0) || (known.deleted_at && !row.deleted_at));
+    if (older) return;
+    rows.set(row.id, { ...known, ...row });
+    const first = rows.keys().next().value;
+    if (rows.size > ROWS_MAX && first !== undefined) rows.delete(first);
+    if (which === 'captions' && this.partials.delete(row.segment_id)) this.say('partials');
+    if (which === 'chat' && row.user_id !== null && this.typing.delete(row.user_id)) this.say('typing');
+    this.say(which, { row: rows.get(row.id), live: live && !known });
+  }
+
+  sweep() {
+    const now = Date.now();
+    this.dropPartials((_, at) => now - at > PARTIAL_MS);
+    let typed = false;
+    for (const [user, at] of this.typing) if (now - at > TYPING_MS) typed = this.typing.delete(user);
+    if (typed) this.say('typing');
+  }
+
+  /** @param {(user: number, at: number) => boolean} gone */
+  dropPartials(gone) {
+    let dropped = false;
+    for (const [id, { user, at }] of this.partials) if (gone(user, at)) dropped = this.partials.delete(id);
+    if (dropped) this.say('partials');
+  }
+
+  /** Tells the others that one is typing, now and then. */
+  sayTyping() {
+    if (Date.now() - this.typed < TYPING_EVERY_MS) return;
+    this.typed = Date.now();
+    this.socket.send(wire.typing());
+  }
+
+  /** @param {number} to @param {any} payload */
+  signal(to, payload) {
+    return this.socket.send(wire.signal(to, payload));
+  }
+
+  /** What somebody is called; `row` may say it of people who left. @param {number | null} user @param {any} [row] */
+  name(user, row) {
+    if (user === null) return t('people.deleted');
+    if (user === this.me && session.me) return session.me.username;
+    return this.names.get(user) ?? row?.username ?? t('people.left');
+  }
+
+  /** @param {number | null} user */
+  colour(user) {
+    const place = user === null ? undefined : this.places.get(user);
+    return place === undefined ? NOBODY : speakerColour(place);
+  }
+}

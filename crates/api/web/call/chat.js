@@ -1,0 +1,149 @@
+// Why: the chat: everything that was written, one's own lines to mend or take back, who is typing.
+
+import { View, define, fill, h } from '../lib/dom.js';
+import { ask } from '../lib/dialog.js';
+import { Problem, path, randomKey } from '../lib/api.js';
+import { problemText } from '../lib/form.js';
+import { time } from '../lib/format.js';
+import { t } from '../lib/i18n.js';
+import { icon } from '../lib/icons.js';
+import { follower, place } from './follow.js';
+
+const LENGTH_MAX = 4000;
+
+class Chat extends View {
+  /** @type {import('./call.js').Call} */
+  call = /** @type {any} */ (null);
+  /** @type {Map<number, HTMLElement>} */
+  shown = new Map();
+  list = follower(t('chat.label'), () => this.call.loadRows('chat', this.call.earlier.chat ?? ''));
+  /** The message being mended. @type {number | null} */
+  editing = null;
+
+  build() {
+    this.className = 'panel-body chat';
+    this.empty = h('p', { class: 'empty' }, t('chat.empty'));
+    this.typing = h('p', { class: 'typing', 'aria-live': 'off' });
+    this.fault = h('p', { class: 'fault', role: 'alert' });
+    this.input = h('textarea', {
+      rows: 1, maxlength: LENGTH_MAX, 'aria-label': t('chat.write'), placeholder: t('chat.write'),
+      oninput: () => this.grow(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) });
+    const send = h('button', { class: 'primary icon-only', 'aria-label': t('chat.send') }, icon('send'));
+    const form = h('form', { class: 'write', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); this.send(); } }, this.input, send);
+    this.append(this.empty, this.list.element, this.typing, this.fault, form);
+    for (const row of this.call.chat.values()) this.show(row, false);
+    this.listen(this.call, 'chat', (e) => this.show(e.detail.row, e.detail.live));
+    this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.chat)));
+    this.listen(this.call, 'people', () => this.again());
+    this.listen(this.call, 'typing', () => this.sayTyping());
+    this.listen(this.call, 'room', () => this.close());
+    this.list.more(Boolean(this.call.earlier.chat));
+    this.close();
+  }
+
+  close() {
+    const closed = this.call.room.state === 'closed';
+    this.input.disabled = closed;
+    if (closed) this.input.placeholder = t('chat.closed');
+  }
+
+  again() {
+    for (const row of this.call.chat.values()) this.show(row, false);
+  }
+
+  /** @param {import('./call.js').ChatRow} row @param {boolean} live */
+  show(row, live) {
+    this.empty.hidden = true;
+    const own = row.user_id === this.call.me;
+    const name = this.call.name(row.user_id, row);
+    const text = row.deleted_at ? t('chat.deleted') : row.msg_content ?? t('chat.erased');
+    const soft = row.deleted_at || row.msg_content === null;
+    const badge = h('span', { class: 'dot', 'aria-hidden': 'true' });
+    badge.style.backgroundColor = this.call.colour(row.user_id);
+    const item = h('li', { class: own ? 'message own' : 'message', data: { id: row.id } },
+      h('p', { class: 'meta' }, badge, h('span', { class: 'who' }, name), h('time', { datetime: row.created_at }, time(row.created_at)),
+        row.edited_at && !row.deleted_at ? h('span', null, t('chat.edited')) : null),
+      h('p', { class: soft ? 'text soft' : 'text', dir: 'auto' }, text),
+      own && !soft ? this.actions(row) : null);
+    place(this.list.items, item, this.shown);
+    this.list.grew(live && !own);
+  }
+
+  /** @param {import('./call.js').ChatRow} row */
+  actions(row) {
+    return h('div', { class: 'actions' },
+      h('button', { class: 'quiet small icon-only', 'aria-label': t('chat.edit'), onclick: () => this.edit(row) }, icon('edit')),
+      h('button', { class: 'quiet small icon-only', 'aria-label': t('chat.delete'), onclick: () => this.takeBack(row) }, icon('trash')));
+  }
+
+  /** @param {import('./call.js').ChatRow} row */
+  edit(row) {
+    this.editing = row.id;
+    this.input.value = row.msg_content ?? '';
+    this.classList.add('editing');
+    this.grow();
+    this.input.focus();
+  }
+
+  stopEditing() {
+    this.editing = null;
+    this.input.value = '';
+    this.classList.remove('editing');
+    this.grow();
+  }
+
+  /** @param {import('./call.js').ChatRow} row */
+  async takeBack(row) {
+    await ask({
+      title: t('chat.delete'), text: t('chat.delete.text'), yes: t('chat.delete.yes'), danger: true,
+      action: () => this.call.ask(path`/messages/${row.id}`, {}, 'DELETE'),
+    });
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      this.send();
+    } else if (event.key === 'Escape' && this.editing !== null) this.stopEditing();
+    else if (event.key === 'ArrowUp' && !this.input.value) {
+      const last = [...this.call.chat.values()].findLast((row) => row.user_id === this.call.me && !row.deleted_at);
+      if (last) this.edit(last);
+    }
+  }
+
+  grow() {
+    this.input.style.blockSize = 'auto';
+    this.input.style.blockSize = `${Math.min(this.input.scrollHeight + 2, 160)}px`;
+    if (this.input.value && this.editing === null) this.call.sayTyping();
+  }
+
+  async send() {
+    const text = this.input.value.trim();
+    if (!text) return;
+    fill(this.fault);
+    const editing = this.editing;
+    this.stopEditing();
+    const json = { msg_content: text };
+    try {
+      const row = editing === null
+        ? await this.call.ask('/messages', { json, key: randomKey() })
+        : await this.call.ask(path`/messages/${editing}`, { json }, 'PATCH');
+      if (row) this.call.put('chat', row, editing === null);
+      this.list.down();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      this.input.value = text;
+      this.editing = editing;
+      fill(this.fault, problemText(problem));
+    }
+  }
+
+  sayTyping() {
+    const names = [...this.call.typing.keys()].map((user) => this.call.name(user));
+    fill(this.typing, names.length ? t('chat.typing', { n: names.length, names: names.join(', ') }) : null);
+  }
+}
+
+/** The panel. */
+export const chat = define('sc-chat', Chat);

@@ -1,0 +1,81 @@
+// Why: lists that grow at the end follow what is new until the reader scrolls up; then they stay
+// where they are, count what came, and offer the way down.
+
+import { fill, h } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
+
+/** Closer to the end than this counts as being at the end. */
+const NEAR_PX = 48;
+
+/**
+ * A scrolling list.
+ *
+ * @param {string} label what a screen reader calls it
+ * @param {() => Promise<unknown>} loadEarlier puts the rows before the first one in
+ */
+export function follower(label, loadEarlier) {
+  let unread = 0;
+  let sticking = true;
+  const items = h('ol', { class: 'items' });
+  const earlier = h('button', { class: 'small quiet earlier', hidden: true, onclick: () => goBack() }, t('panel.earlier'));
+  const box = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label }, earlier, items);
+  const button = h('button', { class: 'small new', hidden: true, onclick: () => down() });
+  const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+
+  /** Loads what is above, and keeps in view what was in view. */
+  async function goBack() {
+    const below = box.scrollHeight - box.scrollTop;
+    await loadEarlier();
+    box.scrollTop = box.scrollHeight - below;
+  }
+
+  function down() {
+    sticking = true;
+    unread = 0;
+    button.hidden = true;
+    box.scrollTop = box.scrollHeight;
+  }
+  box.addEventListener('scroll', () => {
+    sticking = atEnd();
+    if (sticking && unread) down();
+  });
+  new ResizeObserver(() => sticking && down()).observe(box);
+
+  return {
+    element: h('div', { class: 'follow' }, box, button),
+    items,
+    down,
+    /** Whether there is more above. @param {boolean} more */
+    more(more) {
+      earlier.hidden = !more;
+    },
+    /** To be called after something was added. @param {boolean} counts whether it is news */
+    grew(counts) {
+      if (sticking) down();
+      else if (counts) {
+        unread += 1;
+        button.hidden = false;
+        fill(button, t('panel.new', { n: unread }));
+      }
+    },
+  };
+}
+
+/**
+ * Keeps a list of rows in the order of their ids; almost always the new one is the last.
+ *
+ * @param {HTMLElement} items
+ * @param {HTMLElement} element with `data-id`
+ * @param {Map<number, HTMLElement>} shown
+ */
+export function place(items, element, shown) {
+  const id = Number(element.dataset.id);
+  const old = shown.get(id);
+  shown.set(id, element);
+  if (old) return old.replaceWith(element);
+  let after = items.lastElementChild;
+  while (after && Number(/** @type {HTMLElement} */ (after).dataset.id) > id) after = after.previousElementSibling;
+  if (after) after.after(element);
+  else items.prepend(element);
+  return undefined;
+}

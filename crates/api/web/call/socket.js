@@ -1,0 +1,129 @@
+// Why: one live connection to a room that comes back by itself where it left off, and does not come
+// back where the server said that there is nothing to come back to.
+
+import { api, asGuest, path } from '../lib/api.js';
+import { read } from './wire.js';
+
+const FIRST_WAIT_MS = 400;
+const LONGEST_WAIT_MS = 15_000;
+/** Most bytes waiting to be sent before what is not needed is left away. */
+const BUFFER_MAX = 256 * 1024;
+
+/** Close codes after which there is no coming back, and what they mean. */
+export const ENDS = /** @type {Record<number, string>} */ ({ 4401: 'logged_out', 4403: 'removed', 4404: 'closed' });
+
+/**
+ * Says `state` (detail `connecting` | `online` | `waiting` | `ended`), `message` (detail a `Message`),
+ * `fresh` (nothing to resume from: load everything) and `end` (detail the reason).
+ */
+export class LiveSocket extends EventTarget {
+  /** @param {string} code the room's */
+  constructor(code) {
+    super();
+    this.code = code;
+    /** The last entry of the room's feed seen here. @type {number | null} */
+    this.seq = null;
+    this.state = 'connecting';
+    this.wait = FIRST_WAIT_MS;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    this.timer = 0;
+    this.hurry = () => this.state === 'waiting' && this.connect();
+    addEventListener('online', this.hurry);
+  }
+
+  /** Connects, or connects again. */
+  async connect() {
+    clearTimeout(this.timer);
+    this.become('connecting');
+    try {
+      const url = await this.address();
+      if (this.state === 'ended') return;
+      this.open(url);
+    } catch {
+      this.later();
+    }
+  }
+
+  async address() {
+    const url = new URL(`/api/v1${path`/rooms/${this.code}/live`}`, location.href);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    if (this.seq !== null) url.searchParams.set('after', String(this.seq));
+    if (asGuest()) {
+      const { ticket } = await api('POST', '/live-tickets', { key: null });
+      url.searchParams.set('ticket', ticket);
+    }
+    return url;
+  }
+
+  /** @param {URL} url */
+  open(url) {
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    socket.onopen = () => {
+      this.wait = FIRST_WAIT_MS;
+      this.become('online');
+      if (this.seq === null) this.dispatchEvent(new Event('fresh'));
+    };
+    socket.onmessage = (event) => typeof event.data === 'string' && this.take(event.data);
+    socket.onclose = (event) => {
+      if (this.socket !== socket || this.state === 'ended') return;
+      const end = ENDS[event.code];
+      if (end) this.end(end, event.reason);
+      else this.later();
+    };
+  }
+
+  /** @param {string} text */
+  take(text) {
+    const message = read(text);
+    if (!message) return;
+    if (message.kind === 'feed') {
+      if (this.seq !== null && message.seq <= this.seq) return;
+      this.seq = message.seq;
+    }
+    if (message.kind === 'reset') {
+      this.seq = message.seq;
+      this.dispatchEvent(new Event('fresh'));
+      return;
+    }
+    this.dispatchEvent(new CustomEvent('message', { detail: message }));
+  }
+
+  later() {
+    this.socket = null;
+    if (this.state === 'ended') return;
+    this.become('waiting');
+    this.timer = setTimeout(() => this.connect(), this.wait * (0.5 + Math.random()));
+    this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
+  }
+
+  /** Sends text; left away when the connection is gone or can't keep up. @param {string} text */
+  send(text) {
+    const ready = this.socket?.readyState === WebSocket.OPEN && this.socket.bufferedAmount < BUFFER_MAX;
+    if (ready) this.socket?.send(text);
+    return ready;
+  }
+
+  /** @param {string} reason @param {string} [text] in the server's words */
+  end(reason, text = '') {
+    this.become('ended');
+    this.leave();
+    this.dispatchEvent(new CustomEvent('end', { detail: { reason, text } }));
+  }
+
+  /** Closes for good, without a word. */
+  leave() {
+    this.state = 'ended';
+    clearTimeout(this.timer);
+    removeEventListener('online', this.hurry);
+    this.socket?.close(1000);
+    this.socket = null;
+  }
+
+  /** @param {string} state */
+  become(state) {
+    this.state = state;
+    this.dispatchEvent(new CustomEvent('state', { detail: state }));
+  }
+}

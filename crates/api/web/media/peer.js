@@ -1,0 +1,81 @@
+// Why: one connection to one other person, by the "perfect negotiation" pattern: both sides may
+// offer at any time, and when offers cross, one of the two (the polite one) gives way.
+
+/** Says `stream`, `state`. Signals go out through `send`. */
+export class Peer extends EventTarget {
+  /**
+   * @param {object} how
+   * @param {boolean} how.polite
+   * @param {RTCIceServer[]} how.iceServers
+   * @param {(payload: any) => void} how.send
+   * @param {MediaStream} how.own
+   */
+  constructor({ polite, iceServers, send, own }) {
+    super();
+    this.polite = polite;
+    this.send = send;
+    this.making = false;
+    this.ignoring = false;
+    this.remote = new MediaStream();
+    /** @type {Record<string, RTCRtpSender>} */
+    this.senders = {};
+    const pc = new RTCPeerConnection({ iceServers });
+    this.pc = pc;
+    pc.onnegotiationneeded = () => this.offer();
+    pc.onicecandidate = ({ candidate }) => candidate && send({ candidate: candidate.toJSON() });
+    pc.oniceconnectionstatechange = () => pc.iceConnectionState === 'failed' && pc.restartIce();
+    pc.onconnectionstatechange = () => this.dispatchEvent(new Event('state'));
+    pc.ontrack = ({ track }) => {
+      this.remote.addTrack(track);
+      track.onended = () => this.remote.removeTrack(track);
+      track.onmute = track.onunmute = () => this.dispatchEvent(new Event('stream'));
+      this.dispatchEvent(new Event('stream'));
+    };
+    this.share(own);
+  }
+
+  /** Sends what there is now of one's own; tracks are swapped in place, so nothing is negotiated anew. @param {MediaStream} own */
+  share(own) {
+    for (const kind of ['video', 'audio']) {
+      const track = own.getTracks().find((one) => one.kind === kind) ?? null;
+      const sender = this.senders[kind];
+      if (sender) sender.replaceTrack(track).catch(() => null);
+      else this.senders[kind] = this.pc.addTransceiver(track ?? kind, { direction: 'sendrecv', streams: [own] }).sender;
+    }
+  }
+
+  async offer() {
+    try {
+      this.making = true;
+      await this.pc.setLocalDescription();
+      this.send({ description: this.pc.localDescription?.toJSON() });
+    } catch {
+      // The connection was closed meanwhile.
+    } finally {
+      this.making = false;
+    }
+  }
+
+  /** Takes a signal of the other side. @param {{description?: RTCSessionDescriptionInit, candidate?: RTCIceCandidateInit}} signal */
+  async take({ description, candidate }) {
+    const { pc } = this;
+    if (description) {
+      const crossing = description.type === 'offer' && (this.making || pc.signalingState !== 'stable');
+      this.ignoring = !this.polite && crossing;
+      if (this.ignoring) return;
+      await pc.setRemoteDescription(description);
+      if (description.type === 'offer') {
+        await pc.setLocalDescription();
+        this.send({ description: pc.localDescription?.toJSON() });
+      }
+    } else if (candidate) {
+      await pc.addIceCandidate(candidate).catch((fault) => {
+        if (!this.ignoring) throw fault;
+      });
+    }
+  }
+
+  close() {
+    this.pc.close();
+  }
+}

@@ -1,0 +1,163 @@
+// Why: captions of one's own signing, from consent to the last frame: what is captured, how it is
+// sent, and how it stands. Nothing leaves before the server knows of the consent.
+
+import { tooDark } from '../media/light.js';
+import { captureSquare, eachFrame } from './capture.js';
+import { landmarker } from './landmarker.js';
+import { Sender } from './sender.js';
+
+/** The ways to give signs, with the model that reads them. */
+export const WAYS = /** @type {const} */ ({
+  images: { model: 'asl-digits', language: 'ase' },
+  landmarks: { model: 'asl-basic', language: 'ase' },
+  files: { model: 'asl-basic', language: 'ase' },
+});
+
+const LIGHT_EVERY_MS = 2000;
+/** How long the last finals are waited for before consent is withdrawn. */
+const LAST_WORDS_MS = 2500;
+const UNSURE = 0.5;
+
+/** @typedef {keyof typeof WAYS} Way */
+/** @typedef {'off' | 'loading' | 'ready' | 'running' | 'nohands' | 'onehand' | 'dark' | 'unsure' | 'paused' | 'offline' | 'slow' | 'refused' | 'failed'} State */
+
+/** Says `change`. */
+export class Signing extends EventTarget {
+  /** @param {import('../call/call.js').Call} call @param {import('../media/devices.js').Media} media */
+  constructor(call, media) {
+    super();
+    this.call = call;
+    this.media = media;
+    this.on = false;
+    this.loading = false;
+    this.failure = '';
+    /** @type {Way} */
+    this.way = 'images';
+    /** @type {'left' | 'middle' | 'right'} */
+    this.side = 'right';
+    this.hands = 0;
+    this.dark = false;
+    /** Shows what is sent. @type {HTMLCanvasElement} */
+    this.canvas = document.createElement('canvas');
+    /** @type {Sender | null} */
+    this.sender = null;
+    /** @type {() => void} */
+    this.stopCapture = () => {};
+    this.timer = 0;
+    media.addEventListener('change', () => this.on && this.capture());
+    for (const type of ['partials', 'state', 'degraded']) call.addEventListener(type, () => this.changed());
+  }
+
+  /** How it stands, for a message. @returns {State} */
+  get state() {
+    if (!this.on) return this.loading ? 'loading' : 'off';
+    if (this.loading) return 'loading';
+    if (this.failure) return 'failed';
+    if (this.way === 'files') return 'ready';
+    if (this.sender?.state === 'refused') return 'refused';
+    if (this.call.socket.state !== 'online' || this.sender?.state === 'offline') return 'offline';
+    if (!this.media.video) return 'paused';
+    if (this.sender?.state === 'slow') return 'slow';
+    if (this.dark) return 'dark';
+    if (this.way === 'landmarks' && this.hands < 2) return this.hands ? 'onehand' : 'nohands';
+    const mine = [...this.call.partials.values()].find((one) => one.user === this.call.me);
+    return mine && (mine.segment.confidence ?? 1) < UNSURE ? 'unsure' : 'running';
+  }
+
+  /** Consents, and begins. @param {Way} way @param {boolean} keep whether points may be kept */
+  async start(way, keep) {
+    await this.halt();
+    this.way = way;
+    await this.call.ask('/captions/me', { json: { consent: true, keep, ...WAYS[way] } }, 'PUT');
+    this.on = true;
+    await this.capture();
+  }
+
+  /** Captures from the camera as it is now, or not while it is off. */
+  async capture() {
+    const stream = this.media.video ? new MediaStream([this.media.video]) : null;
+    this.stopCapture();
+    this.stopCapture = () => {};
+    clearInterval(this.timer);
+    if (!stream || this.way === 'files') return this.changed();
+    if (!this.sender || this.sender.state === 'ended') {
+      this.sender = new Sender(this.call.code, this.way);
+      this.sender.addEventListener('change', () => this.changed());
+    }
+    const { sender } = this;
+    if (this.way === 'images') this.stopCapture = captureSquare(stream, this.canvas, () => this.side, (picture) => sender.push(picture));
+    else await this.find(stream, sender);
+    this.watchLight(stream);
+    return this.changed();
+  }
+
+  /** @param {MediaStream} stream @param {Sender} sender */
+  async find(stream, sender) {
+    this.loading = true;
+    this.changed();
+    try {
+      const finder = await landmarker();
+      const stop = eachFrame(stream, async (video, timeUs) => {
+        const points = await finder.find(video, timeUs);
+        const hands = (points.left ? 1 : 0) + (points.right ? 1 : 0);
+        if (hands !== this.hands) {
+          this.hands = hands;
+          this.changed();
+        }
+        sender.push(points);
+      });
+      this.stopCapture = () => {
+        stop();
+        finder.close();
+      };
+    } catch (fault) {
+      this.failure = String(fault);
+    }
+    this.loading = false;
+  }
+
+  /** @param {MediaStream} stream */
+  watchLight(stream) {
+    const video = document.createElement('video');
+    video.muted = true;
+    video.srcObject = stream;
+    video.play().catch(() => null);
+    this.timer = window.setInterval(() => {
+      const dark = tooDark(video) === true;
+      if (dark !== this.dark) {
+        this.dark = dark;
+        this.changed();
+      }
+    }, LIGHT_EVERY_MS);
+  }
+
+  /** Frames stop leaving at once; consent ends when the last words are written. */
+  async stop() {
+    if (!this.on) return;
+    await this.halt();
+    await this.call.ask('/captions/me', { json: { consent: false } }, 'PUT');
+  }
+
+  async halt() {
+    this.stopCapture();
+    this.stopCapture = () => {};
+    clearInterval(this.timer);
+    this.on = false;
+    this.failure = '';
+    this.changed();
+    const { sender } = this;
+    this.sender = null;
+    if (!sender || sender.sent === 0) return;
+    const written = new Promise((done) => {
+      const look = (/** @type {any} */ e) => e.detail.stream === sender.stream && e.detail.seq >= sender.seq && done(null);
+      this.call.addEventListener('done', look);
+      setTimeout(done, LAST_WORDS_MS);
+    });
+    await sender.end();
+    await written;
+  }
+
+  changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+}

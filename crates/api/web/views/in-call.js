@@ -1,0 +1,218 @@
+// Why: puts the parts of a call together: stage, captions, panels, toolbar, keyboard; and what is
+// left of a call when it is over.
+
+import { alarm, announce } from '../lib/announce.js';
+import { Problem, api, path } from '../lib/api.js';
+import { View, define, fill, h } from '../lib/dom.js';
+import { ask } from '../lib/dialog.js';
+import { clock, showCode } from '../lib/format.js';
+import { t } from '../lib/i18n.js';
+import { icon } from '../lib/icons.js';
+import { changes, prefs, setCaptions } from '../lib/prefs.js';
+import { captionSettings } from '../call/caption-settings.js';
+import { captions } from '../call/captions.js';
+import { chat } from '../call/chat.js';
+import { captionLog } from '../call/log.js';
+import { people } from '../call/people.js';
+import { shortcutHelp, shortcuts } from '../call/shortcuts.js';
+import { stage } from '../call/stage.js';
+import { toolbar } from '../call/toolbar.js';
+import { transcript } from '../call/transcript.js';
+import { Mesh } from '../media/mesh.js';
+import { signDialog } from '../signs/sign-dialog.js';
+import { signStatus } from '../signs/sign-status.js';
+import { Signing } from '../signs/signing.js';
+
+const PANELS = { transcript, chat, people };
+/** @typedef {keyof typeof PANELS} PanelName */
+
+class InCall extends View {
+  /** @type {import('../call/call.js').Call} */
+  call = /** @type {any} */ (null);
+  /** @type {import('../media/devices.js').Media} */
+  media = /** @type {any} */ (null);
+  /** Says that the call is over for us. @type {(reason: string, text?: string) => void} */
+  left = () => {};
+  /** @type {PanelName | ''} */
+  open = '';
+  /** @type {Record<string, number>} */
+  unread = {};
+
+  build() {
+    const { call, media } = this;
+    this.className = 'call';
+    this.mesh = new Mesh(call, media);
+    this.signing = new Signing(call, media);
+    this.stage = stage({ call, mesh: this.mesh, media, signing: this.signing });
+    this.bar = toolbar({ media, signing: this.signing, actions: this.actions() });
+    this.panel = h('aside', { id: 'panel', class: 'panel', hidden: true, tabindex: '-1' });
+    this.status = h('p', { class: 'connection', role: 'status' });
+    this.elapsed = h('span', { class: 'soft' });
+    this.theatre = h('div', { class: 'theatre' }, this.stage, captions({ call }), signStatus({ signing: this.signing }));
+    this.append(
+      h('header', { class: 'callbar' }, h('h1', { class: 'code' }, showCode(call.code)), this.elapsed, this.status),
+      this.theatre, this.panel, this.bar, captionLog({ call }));
+    this.wire();
+    if (matchMedia('(min-width: 60rem)').matches) this.show(/** @type {PanelName} */ (prefs().panel), false);
+    call.start();
+  }
+
+  wire() {
+    const { call } = this;
+    const actions = this.actions();
+    shortcuts({ ...actions, transcript: () => actions.panel('transcript'), chat: () => actions.panel('chat'), people: () => actions.panel('people'), pin: (place) => this.stage?.pinAt(place) }, this.signal);
+    this.listen(call, 'state', (e) => this.connection(e.detail));
+    this.listen(call, 'end', (e) => this.end(e.detail.reason, e.detail.text));
+    this.listen(call, 'chat', (e) => e.detail.live && e.detail.row.user_id !== call.me && this.count('chat'));
+    this.listen(call, 'moved', (e) => this.tell(e.detail));
+    this.listen(changes, 'change', () => this.place());
+    this.place();
+    const timer = setInterval(() => fill(/** @type {Element} */ (this.elapsed), clock(Date.now() - Date.parse(call.room.created_at))), 1000);
+    this.onleave(() => {
+      clearInterval(timer);
+      this.signing?.stop().catch(() => null);
+      this.mesh?.leave();
+      call.stop();
+      document.title = 'Signcall';
+    });
+  }
+
+  /** Where captions stand is for the layout to know. */
+  place() {
+    if (this.theatre) this.theatre.dataset.captions = prefs().captions.position;
+  }
+
+  actions() {
+    const { media } = this;
+    return {
+      microphone: () => media.set('audio', !media.audio),
+      camera: () => media.set('video', !media.video),
+      sign: () => this.signing && signDialog(this.signing),
+      captions: () => setCaptions({ shown: !prefs().captions.shown }),
+      captionSettings: () => captionSettings(),
+      panel: (/** @type {string} */ name) => this.show(this.open === name ? '' : /** @type {PanelName} */ (name)),
+      help: () => shortcutHelp(),
+      leave: () => this.end('left'),
+    };
+  }
+
+  /** @param {string} state */
+  connection(state) {
+    const text = state === 'waiting' ? t('room.lost') : state === 'connecting' ? t('room.connecting') : '';
+    if (this.status) fill(this.status, text);
+    if (state === 'waiting' && !this.offline) alarm(t('room.lost'));
+    if (state === 'online' && this.offline) announce(t('room.back'));
+    this.offline = state === 'waiting' || (this.offline && state === 'connecting');
+  }
+
+  /** Opens a panel, or none. @param {PanelName | ''} name @param {boolean} [focus] */
+  show(name, focus = true) {
+    const before = this.open;
+    this.open = name;
+    if (!this.panel || !this.bar) return;
+    this.classList.toggle('with-panel', name !== '');
+    this.panel.hidden = name === '';
+    if (name) {
+      this.unread[name] = 0;
+      const shut = h('button', { class: 'quiet icon-only', 'aria-label': t('close'), onclick: () => this.show('') }, icon('close'));
+      this.panel.setAttribute('aria-label', t(`bar.${name}`));
+      fill(this.panel, h('header', null, h('h2', null, t(`bar.${name}`)), shut), PANELS[name]({ call: this.call }));
+      if (focus) this.panel.focus();
+    } else fill(this.panel);
+    Object.assign(this.bar, { open: name, unread: this.unread });
+    this.bar.draw();
+    if (!name && before && focus) /** @type {HTMLElement | null} */ (this.bar.querySelector(`[data-name="${before}"]`))?.focus();
+    this.titled();
+  }
+
+  /** @param {string} panel */
+  count(panel) {
+    if (this.open === panel || !this.bar) return;
+    this.unread[panel] = (this.unread[panel] ?? 0) + 1;
+    Object.assign(this.bar, { unread: this.unread });
+    this.bar.draw();
+    this.titled();
+  }
+
+  titled() {
+    const unread = this.unread.chat ? `(${this.unread.chat}) ` : '';
+    document.title = `${unread}${showCode(this.call.code)} · Signcall`;
+  }
+
+  /** @param {{type: string, data: any}} moved */
+  tell({ type, data }) {
+    const user = data?.rp_user_id ?? data?.user_id;
+    if (user === this.call.me || user === undefined) return;
+    const name = data?.username ?? this.call.name(user);
+    const key = `room.told.${type.replace('participant_', '')}`;
+    const waiting = data?.admission === 'waiting';
+    if (waiting && this.call.mine) {
+      announce(t('room.told.waiting', { name }));
+      this.count('people');
+    } else if (/joined|left|removed/.test(type)) announce(t(key, { name }));
+  }
+
+  /** @param {string} reason @param {string} [text] */
+  end(reason, text) {
+    if (reason !== 'left') alarm(t(`room.ended.${reason}`));
+    this.left(reason, text);
+  }
+}
+
+/** The call itself. */
+export const inCall = define('sc-in-call', InCall);
+
+/** Reasons after which the room can still be read. */
+const READABLE = ['left', 'closed'];
+
+class Archive extends View {
+  /** @type {import('../call/call.js').Call} */
+  call = /** @type {any} */ (null);
+  reason = 'left';
+  text = '';
+  /** Goes back into the call. @type {(() => void) | null} */
+  back = null;
+
+  build() {
+    const { call, reason } = this;
+    call.stop();
+    const readable = READABLE.includes(reason);
+    const again = reason === 'left' && this.back;
+    const place = h('div', { class: 'columns archive' });
+    this.className = 'page';
+    this.append(
+      h('h1', { tabindex: '-1' }, t(`room.ended.${reason}`)),
+      h('p', { class: 'lead' }, this.text || t(`room.ended.${reason}.text`)),
+      h('div', { class: 'row under' },
+        again ? h('button', { class: 'primary', onclick: () => this.back?.() }, t('room.again')) : null,
+        h('a', { class: 'button', href: '/' }, t('lost.home')),
+        again && !call.mine ? h('button', { class: 'danger-quiet', onclick: () => this.leaveForGood() }, t('room.forgood')) : null),
+      place);
+    if (readable) this.read(place);
+  }
+
+  /** @param {HTMLElement} place */
+  async read(place) {
+    try {
+      await this.call.load();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      return;
+    }
+    const one = (/** @type {PanelName} */ name) => h('section', { class: 'card panel' }, h('h2', null, t(`bar.${name}`)), PANELS[name]({ call: this.call }));
+    fill(place, one('transcript'), one('chat'));
+  }
+
+  leaveForGood() {
+    return ask({
+      title: t('room.forgood'), text: t('room.forgood.text'), yes: t('room.forgood'), danger: true,
+      action: async () => {
+        await api('DELETE', path`/rooms/${this.call.code}/participants/me`);
+        location.assign('/');
+      },
+    });
+  }
+}
+
+/** What is left when a call is over. */
+export const archive = define('sc-archive', Archive);
