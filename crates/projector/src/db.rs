@@ -38,7 +38,6 @@ pub(crate) enum Db {
     },
     Postgres {
         pool: PgPool,
-        place: String,
     },
 }
 
@@ -66,7 +65,7 @@ impl Db {
     pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
         Ok(match self {
             Self::Sqlite { read, .. } => Lease::Sqlite(read.acquire().await?),
-            Self::Postgres { pool, .. } => Lease::Postgres(pool.acquire().await?),
+            Self::Postgres { pool } => Lease::Postgres(pool.acquire().await?),
         })
     }
 
@@ -74,7 +73,7 @@ impl Db {
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres { pool, .. } => Tx::Postgres(pool.begin().await?),
+            Self::Postgres { pool } => Tx::Postgres(pool.begin().await?),
         })
     }
 
@@ -84,7 +83,7 @@ impl Db {
         const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         Ok(match self {
             Self::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
-            Self::Postgres { pool, .. } => Tx::Postgres(pool.begin_with(SNAPSHOT).await?),
+            Self::Postgres { pool } => Tx::Postgres(pool.begin_with(SNAPSHOT).await?),
         })
     }
 
@@ -94,7 +93,7 @@ impl Db {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres { pool, .. } => pool.close().await,
+            Self::Postgres { pool } => pool.close().await,
         }
     }
 }

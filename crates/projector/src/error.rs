@@ -87,6 +87,9 @@ pub enum ProjectorError {
         /// The block of the checkpoint.
         block: BlockNumber,
     },
+    /// Another replay works on the same database.
+    #[error("another replay of this database is running: wait until it is done")]
+    ReplayRuns,
     /// This process is shutting down.
     #[error("the projector was stopped: {source}")]
     Stopped {

@@ -10,8 +10,11 @@ mod db;
 mod error;
 pub mod projections;
 mod read;
+mod rebuild;
 mod runner;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
 mod work;
 
@@ -24,5 +27,6 @@ pub use projections::room::{RoomRow, RoomState};
 pub use projections::transcript::{TranscriptFilter, TranscriptRevisionRow, TranscriptRow};
 pub use projections::user::UserRow;
 pub use read::{Cursor, Listing, Page};
+pub use rebuild::{Difference, Phase, Progress, ReplayReport, TableReport, replay};
 pub use runner::Projector;
 pub use store::Store;

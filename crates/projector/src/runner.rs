@@ -144,6 +144,7 @@ fn passes(error: &ProjectorError) -> bool {
         | ProjectorError::ForeignLog { .. }
         | ProjectorError::TailLost { .. }
         | ProjectorError::Replaced { .. }
+        | ProjectorError::ReplayRuns
         | ProjectorError::Stopped { .. }
         | ProjectorError::File { .. } => false,
     }

@@ -62,7 +62,7 @@ pub(super) async fn open(url: &str, purpose: Purpose) -> Result<Db, StoreError> 
             })
         })
         .connect_lazy_with(options);
-    Ok(Db::Postgres { pool, place })
+    Ok(Db::Postgres { pool })
 }
 
 /// One connection, or soon a clear word on why there is none.

@@ -1,0 +1,220 @@
+//! Rebuilding: the same log once more into fresh tables beside the live ones, which go on serving;
+//! compared row by row; then, if wanted, put in their place at once.
+
+mod compare;
+mod shadow;
+
+use events::{Head, Position};
+use streams::Log;
+use vault::Vault;
+
+pub use compare::{Difference, TableReport};
+use shadow::Shadow;
+
+use crate::batch::Ahead;
+use crate::checkpoint::Checkpoint;
+use crate::db::Tx;
+use crate::error::ProjectorError;
+use crate::runner::{BATCH_BYTES, begin};
+use crate::store::Store;
+
+/// Bytes of blocks in one batch of a rebuild, about.
+const REBUILD_BYTES: usize = 4 * BATCH_BYTES;
+/// How often the live tables may run ahead before the swap gives up.
+const SWAP_TRIES: u32 = 100;
+
+/// What a replay is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Bringing the live tables to the log's end.
+    CatchingUp,
+    /// Building the new tables.
+    Rebuilding,
+    /// Comparing them with the live ones.
+    Comparing,
+    /// Putting them in their place.
+    Swapping,
+}
+
+/// How far a replay is, in the unit of its phase: commits, or tables when comparing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Done so far.
+    pub done: u64,
+    /// To be done in all.
+    pub total: u64,
+}
+
+/// What came of a replay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayReport {
+    /// Up to here the log was replayed.
+    pub position: Position,
+    /// How many events that were.
+    pub events: u64,
+    /// Every table as rebuilt.
+    pub tables: Vec<TableReport>,
+    /// Whether there were live tables of this log to compare with.
+    pub compared: bool,
+    /// Rows that are not the same, all of them counted.
+    pub differing_rows: u64,
+    /// The first of the differences.
+    pub differences: Vec<Difference>,
+    /// Whether the rebuilt tables are the live ones now.
+    pub swapped: bool,
+}
+
+/// Rebuilds the tables from the log, with the server running or not. With `verify` the live
+/// tables stay; without, the rebuilt ones take their place, whether they are equal or not.
+pub async fn replay(
+    store: &Store,
+    log: &Log,
+    vault: &Vault,
+    verify: bool,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<ReplayReport, ProjectorError> {
+    let end = log.head().await?;
+    let live = match catch_up(store, log, vault, &end, progress).await {
+        Ok(live) => Some(live),
+        // Tables of another history: nothing to compare with, and replaced only when asked to.
+        Err(
+            ProjectorError::ForeignLog { .. }
+            | ProjectorError::TailLost { .. }
+            | ProjectorError::Replaced { .. },
+        ) if !verify => None,
+        Err(error) => return Err(error),
+    };
+    let mut rebuild = Rebuild {
+        shadow: Shadow::create(store).await?,
+        now: Checkpoint { generation: 1, head: Head::empty(log.id()) },
+        events: 0,
+        log,
+        vault,
+    };
+    let result = rebuild.run(store, live, end, verify, progress).await;
+    rebuild.shadow.remove().await?;
+    result
+}
+
+/// Brings the live tables to `end`.
+async fn catch_up(
+    store: &Store,
+    log: &Log,
+    vault: &Vault,
+    end: &Head,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Checkpoint, ProjectorError> {
+    let total = end.position.get();
+    loop {
+        let mut now = begin(store, log).await?;
+        let last = Some(end.block);
+        let mut ahead = Ahead::start(log.clone(), vault.clone(), now.head, last, BATCH_BYTES);
+        while let Some(batch) = ahead.next().await? {
+            let Some(written) = batch.write(store.db(), &now).await? else { break };
+            now = written.checkpoint;
+            store.reached(now.head.position);
+            let done = now.head.position.get();
+            progress(Progress { phase: Phase::CatchingUp, done, total });
+        }
+        if now.head.block >= end.block {
+            return Ok(now);
+        }
+    }
+}
+
+struct Rebuild<'a> {
+    shadow: Shadow,
+    now: Checkpoint,
+    events: u64,
+    log: &'a Log,
+    vault: &'a Vault,
+}
+
+impl Rebuild<'_> {
+    async fn run(
+        &mut self,
+        store: &Store,
+        live: Option<Checkpoint>,
+        end: Head,
+        verify: bool,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<ReplayReport, ProjectorError> {
+        self.now = self.shadow.begin(self.log.id()).await?;
+        self.build(live.map_or(end, |live| live.head), progress).await?;
+        self.shadow.finish().await?;
+        let mut snapshot = None;
+        if live.is_some() {
+            let mut tx = store.db().snapshot().await?;
+            // The live tables may have gone on: they are compared as they stand now.
+            let stands = Checkpoint::read(&mut tx.session()).await?.map_or(end, |c| c.head);
+            self.build(stands, progress).await?;
+            snapshot = Some(tx);
+        }
+        let compared = snapshot.is_some();
+        let found = self.compare(snapshot, progress).await?;
+        let swapped = !verify;
+        if swapped {
+            self.swap(store, compared, progress).await?;
+        }
+        Ok(ReplayReport {
+            position: self.now.head.position,
+            events: self.events,
+            tables: found.tables,
+            compared,
+            differing_rows: found.differing_rows,
+            differences: found.differences,
+            swapped,
+        })
+    }
+
+    /// Projects into the new tables up to and with `end`'s block.
+    async fn build(
+        &mut self,
+        end: Head,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), ProjectorError> {
+        let (log, vault, total) = (self.log.clone(), self.vault.clone(), end.position.get());
+        let mut ahead = Ahead::start(log, vault, self.now.head, Some(end.block), REBUILD_BYTES);
+        while let Some(batch) = ahead.next().await? {
+            let written = batch.write(self.shadow.db(), &self.now).await?;
+            let written = written.ok_or(ProjectorError::ReplayRuns)?;
+            self.now = written.checkpoint;
+            self.events += written.events;
+            let done = self.now.head.position.get();
+            progress(Progress { phase: Phase::Rebuilding, done, total });
+        }
+        if self.now.head.hash != end.hash {
+            return Err(ProjectorError::Replaced { block: end.block });
+        }
+        Ok(())
+    }
+
+    async fn compare(
+        &self,
+        mut live: Option<Tx>,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<compare::Found, ProjectorError> {
+        let mut rebuilt = self.shadow.db().snapshot().await?;
+        let mut tell = |done, total| progress(Progress { phase: Phase::Comparing, done, total });
+        Ok(compare::tables(live.as_mut(), &mut rebuilt, &mut tell).await?)
+    }
+
+    /// Puts the new tables in the place of the live ones, never behind what readers have seen.
+    async fn swap(
+        &mut self,
+        store: &Store,
+        same_log: bool,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), ProjectorError> {
+        for done in 0..SWAP_TRIES {
+            progress(Progress { phase: Phase::Swapping, done: u64::from(done), total: 1 });
+            match self.shadow.swap(store, &self.now.head, same_log).await? {
+                None => return Ok(()),
+                Some(ahead) => self.build(ahead, progress).await?,
+            }
+        }
+        Err(ProjectorError::ReplayRuns)
+    }
+}

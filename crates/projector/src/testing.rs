@@ -1,0 +1,138 @@
+//! A private PostgreSQL for tests, on a free port and in a temporary folder, gone with its last
+//! handle. PostgreSQL refuses to run as root: there it runs as the user `postgres`.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+/// How long a server may take until it answers.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Who runs it when the tests run as root.
+const UNPRIVILEGED: &str = "postgres";
+
+/// A running server. Every test takes a database of its own from it.
+pub struct PrivatePostgres {
+    programs: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    child: Child,
+    databases: Mutex<u32>,
+}
+
+/// Where PostgreSQL's programs are: `$SIGNCALL_PG_BIN`, else the newest of Debian's folders.
+pub fn find_postgres() -> Option<PathBuf> {
+    if let Some(given) = std::env::var_os("SIGNCALL_PG_BIN") {
+        return Some(given.into());
+    }
+    let version = |folder: &Path| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let folders = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
+    let newest =
+        folders.filter_map(|folder| Some((version(&folder.path())?, folder.path()))).max()?;
+    Some(newest.1.join("bin")).filter(|programs| programs.join("initdb").is_file())
+}
+
+impl PrivatePostgres {
+    /// The server of this process, started if none is running; without programs to start, notes
+    /// the skip of `test` and gives `None`.
+    pub async fn for_test(test: &str) -> io::Result<Option<Arc<Self>>> {
+        static RUNNING: tokio::sync::Mutex<Weak<PrivatePostgres>> =
+            tokio::sync::Mutex::const_new(Weak::new());
+        let Some(programs) = find_postgres() else {
+            streams::testing::skip(test, "PostgreSQL is not installed");
+            return Ok(None);
+        };
+        let mut running = RUNNING.lock().await;
+        if let Some(server) = running.upgrade() {
+            return Ok(Some(server));
+        }
+        let server = Arc::new(Self::start(programs).await?);
+        *running = Arc::downgrade(&server);
+        Ok(Some(server))
+    }
+
+    /// Starts a server of its own, and waits until it answers.
+    pub async fn start(programs: PathBuf) -> io::Result<Self> {
+        let made = unprivileged("mktemp").args(["-d", "-t", "signcall-pg-XXXXXX"]).output()?;
+        let folder = PathBuf::from(String::from_utf8_lossy(&made.stdout).trim());
+        let data = folder.join("data");
+        let initialized = unprivileged(programs.join("initdb"))
+            .args(["--no-sync", "--auth=trust", "--username=signcall", "--encoding=UTF8"])
+            .args(["--locale=C", "-D"])
+            .arg(&data)
+            .output()?;
+        if !initialized.status.success() {
+            let said = String::from_utf8_lossy(&initialized.stderr).into_owned();
+            return Err(io::Error::other(format!("initdb failed:\n{said}")));
+        }
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let child = unprivileged(programs.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories=", "-c", "fsync=off"])
+            .args(["-c", "full_page_writes=off", "-c", "max_connections=200"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut server = Self { programs, folder, port, child, databases: Mutex::new(0) };
+        let deadline = Instant::now() + START_TIMEOUT;
+        while PgConnection::connect(&server.url("postgres")).await.is_err() {
+            if server.child.try_wait()?.is_some() || Instant::now() > deadline {
+                return Err(io::Error::other("the private PostgreSQL does not answer"));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(server)
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://signcall@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Makes an empty database; returns its address.
+    pub async fn database(&self) -> Result<String, sqlx::Error> {
+        let name = {
+            let mut made = self.databases.lock();
+            *made += 1;
+            format!("test_{made}")
+        };
+        let mut connection = PgConnection::connect(&self.url("postgres")).await?;
+        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await?;
+        connection.close().await?;
+        Ok(self.url(&name))
+    }
+}
+
+impl Drop for PrivatePostgres {
+    fn drop(&mut self) {
+        // Best effort: what fails here can only leave a temporary folder behind.
+        let _stopped = unprivileged(self.programs.join("pg_ctl"))
+            .args(["stop", "-m", "immediate", "-D"])
+            .arg(self.folder.join("data"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let _ended = self.child.wait();
+        let _removed = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A program to run as somebody who is not root.
+fn unprivileged(program: impl AsRef<Path>) -> Command {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+    let mut command = if is_root {
+        let mut command = Command::new("runuser");
+        command.args(["-u", UNPRIVILEGED, "--"]).arg(program.as_ref());
+        command
+    } else {
+        Command::new(program.as_ref())
+    };
+    command.current_dir("/");
+    command
+}
