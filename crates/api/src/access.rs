@@ -1,0 +1,95 @@
+//! Which room a code names, for whom. Outsiders get the same 404 whether it exists or not.
+
+use events::room::Room;
+use events::{RoomCode, RoomId, State};
+
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::state::App;
+
+/// What the caller wants of the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// To come in: everybody may know that an open room exists, if they have its code.
+    Join,
+    /// To see the room itself: participants, those who wait, the owner, administrators.
+    See,
+    /// To read what is said: those who are in, the owner, administrators.
+    Read,
+    /// To speak: those who are in.
+    Speak,
+}
+
+impl App {
+    /// The room of a code, if the caller may have what they want of it.
+    pub(crate) fn room(&self, caller: &Caller, code: &str, need: Need) -> Result<RoomId, ApiError> {
+        let found = code.parse::<RoomCode>().ok().and_then(|code| {
+            self.look(|state| {
+                let (id, room) = state.rooms.by_code(code)?;
+                Some((id, allowed(id, room, caller, need)))
+            })
+        });
+        match found {
+            Some((id, Ok(()))) if need != Need::Join => Ok(id),
+            Some((_, Err(error))) if !matches!(error, Denied::Outsider) => Err(error.into()),
+            _ => {
+                // Before anything can be told from the answer, unknown and foreign codes alike.
+                let throttle = &self.throttles.unknown_codes;
+                throttle.look(&caller.user)?;
+                match found {
+                    Some((id, Ok(()))) => Ok(id),
+                    Some((_, Err(_))) | None => {
+                        throttle.take(caller.user)?;
+                        Err(ApiError::NO_ROOM)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether the caller may have what they want of a room, for open sockets.
+pub(crate) fn check(
+    state: &State,
+    room: RoomId,
+    caller: &Caller,
+    need: Need,
+) -> Result<(), ApiError> {
+    let found = state.rooms.get(room).ok_or(ApiError::NO_ROOM)?;
+    allowed(room, found, caller, need).map_err(ApiError::from)
+}
+
+/// Why a room is not open to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Denied {
+    /// They are not to know that it exists.
+    Outsider,
+    /// They wait in the lobby.
+    Waiting,
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Outsider => Self::NO_ROOM,
+            Denied::Waiting => events::Rejection::NotAdmitted.into(),
+        }
+    }
+}
+
+fn allowed(id: RoomId, room: &Room, caller: &Caller, need: Need) -> Result<(), Denied> {
+    if caller.guest_of.is_some_and(|only| only != id) {
+        return Err(Denied::Outsider);
+    }
+    let participant = room.participants.contains_key(&caller.user);
+    let overseer = caller.is_admin || room.owner == caller.user;
+    let waiting = || if participant { Denied::Waiting } else { Denied::Outsider };
+    match need {
+        Need::Join => Ok(()),
+        Need::See if participant || overseer => Ok(()),
+        Need::See => Err(Denied::Outsider),
+        Need::Read if room.admits(caller.user) || overseer => Ok(()),
+        Need::Speak if room.admits(caller.user) => Ok(()),
+        Need::Read | Need::Speak => Err(waiting()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Rows for answers that come from the Follower or from a command itself, so that they need not
+//! wait for the tables; those that come from the tables are the same types.
+
+use events::room::{Phase, Room};
+use events::user::{Standing, Token, TokenKind};
+use events::{KeyScope, Personal, RoomId, Timestamp, TokenId, UserId};
+use projector::{Participant, ParticipantRow, RoomRow, RoomState, UserRow};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::state::App;
+
+/// A token, without its secret.
+#[derive(Debug, Serialize)]
+pub(crate) struct TokenAnswer {
+    pub(crate) id: TokenId,
+    kind: TokenKind,
+    created_at: Timestamp,
+    token_expiration: Timestamp,
+    renewable_until: Timestamp,
+    current: bool,
+}
+
+impl TokenAnswer {
+    pub(crate) fn new(token: &Token, current: TokenId) -> Self {
+        Self {
+            id: token.id,
+            kind: token.kind,
+            created_at: token.issued_at,
+            token_expiration: token.expires_at,
+            renewable_until: token.cap_at,
+            current: token.id == current,
+        }
+    }
+}
+
+pub(crate) fn room_row(id: RoomId, room: &Room) -> RoomRow {
+    let settings = &room.settings;
+    let state = match room.phase {
+        Phase::Closed { .. } => RoomState::Closed,
+        Phase::Open if settings.locked => RoomState::Locked,
+        Phase::Open => RoomState::Open,
+    };
+    RoomRow {
+        id,
+        room_code: room.code,
+        created_at: room.created_at,
+        owner_id: room.owner,
+        state,
+        lobby: settings.lobby,
+        guests: settings.guests,
+        capacity: settings.capacity,
+        retention_days: settings.retention_days,
+        model: settings.model.clone(),
+        language: settings.language.clone(),
+        version: room.version,
+        feed_seq: 0,
+    }
+}
+
+impl App {
+    /// A user as the Follower knows them, without hash and digest.
+    pub(crate) async fn user_row(&self, id: UserId) -> Result<UserRow, ApiError> {
+        let user = self.look(|state| state.users.get(id).cloned());
+        let user = user.ok_or(events::Rejection::NotFound("user"))?;
+        let reason = match &user.standing {
+            Standing::Good => Personal::Erased,
+            Standing::Blocked { reason } => reason.clone(),
+        };
+        let newest = user.tokens.iter().rfind(|token| token.kind == TokenKind::Api);
+        Ok(UserRow {
+            id,
+            username: self.opened(id, "user.username", &user.username).await?.unwrap_or_default(),
+            email: self.opened(id, "user.email", &user.email).await?.unwrap_or_default(),
+            password_hash: String::new(),
+            last_seen: user.last_seen,
+            is_admin: user.is_admin,
+            is_blocked: user.is_blocked(),
+            failed_login_attempts: user.failed_login_attempts,
+            created_at: user.created_at,
+            token: None,
+            token_expiration: newest.map(|token| token.expires_at),
+            token_id: None,
+            login_locked_until: user.login_locked_until,
+            is_guest: user.guest_of.is_some(),
+            block_reason: self.opened(id, "user.block_reason", &reason).await?,
+        })
+    }
+
+    /// A personal field of a user; `None` when it is erased.
+    pub(crate) async fn opened(
+        &self,
+        user: UserId,
+        field: &str,
+        sealed: &Personal,
+    ) -> Result<Option<String>, ApiError> {
+        let label = events::sealed::label(field, user.get());
+        Ok(self.vault.read(KeyScope::User(user), &label, sealed).await?.into_text())
+    }
+
+    /// A room as the Follower knows it.
+    pub(crate) fn room_row(&self, id: RoomId) -> Result<RoomRow, ApiError> {
+        let room = self.look(|state| Some(room_row(id, state.rooms.get(id)?)));
+        room.ok_or(ApiError::NO_ROOM)
+    }
+
+    /// A participant as the Follower knows them.
+    pub(crate) async fn participant(
+        &self,
+        room: RoomId,
+        user: UserId,
+    ) -> Result<Participant, ApiError> {
+        let found = self.look(|state| {
+            let participant = state.rooms.get(room)?.participants.get(&user)?.clone();
+            Some((participant, state.users.get(user)?.username.clone()))
+        });
+        let (found, name) = found.ok_or(events::Rejection::NotFound("participant"))?;
+        let row = ParticipantRow {
+            id: found.id,
+            rp_user_id: user,
+            rp_room_id: room,
+            joined_at: found.joined_at,
+            consent: found.consent,
+            admission: found.admission,
+            language: None,
+            model: found.model,
+        };
+        Ok(Participant { row, username: self.opened(user, "user.username", &name).await? })
+    }
+}

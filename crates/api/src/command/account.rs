@@ -1,0 +1,198 @@
+//! Accounts: registering, changing, ending one's own.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use events::command::Created;
+use events::sealed::Clear;
+use events::text;
+use events::user::TokenKind;
+use events::user::command::account::{ChangePassword, DeleteUser};
+use events::user::command::register::Register;
+use events::{Rejection, UserId};
+use projector::UserRow;
+use serde::Deserialize;
+
+use crate::auth::Caller;
+use crate::bootstrap;
+use crate::command::login::{count_wrong, stored_hash};
+use crate::error::{ApiError, FieldError};
+use crate::extract::{Asked, Open};
+use crate::password;
+use crate::secret::Secret;
+use crate::state::App;
+use crate::throttle::address_key;
+
+/// A new user.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewUser {
+    username: String,
+    email: String,
+    password: Secret,
+}
+
+/// The first administrator.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FirstAdmin {
+    secret: Secret,
+    username: String,
+    email: String,
+    password: Secret,
+}
+
+/// Another password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPassword {
+    current: Secret,
+    new: Secret,
+}
+
+/// The end of an account.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Goodbye {
+    password: Secret,
+    #[serde(default)]
+    erase_content: bool,
+}
+
+/// `POST /users`.
+pub(crate) async fn register(
+    State(app): State<App>,
+    open: Open<NewUser>,
+) -> Result<Response, ApiError> {
+    app.throttles.registrations.take(address_key(open.context.client()))?;
+    let NewUser { username, email, password } = &open.body;
+    let new =
+        NewUser { username: username.clone(), email: email.clone(), password: password.clone() };
+    create(&app, &open, new, false).await
+}
+
+/// `POST /admin/bootstrap`.
+pub(crate) async fn bootstrap(
+    State(app): State<App>,
+    open: Open<FirstAdmin>,
+) -> Result<Response, ApiError> {
+    app.throttles.registrations.take(address_key(open.context.client()))?;
+    if app.look(|state| state.users.admins()) > 0 {
+        let detail = "there is an administrator already; ask them".to_owned();
+        return Err(Rejection::Gone(detail).into());
+    }
+    let FirstAdmin { secret, username, email, password } = &open.body;
+    let file = app.config.bootstrap_file.as_deref().ok_or(ApiError::WrongSecret)?;
+    if !bootstrap::is_right(file, secret.expose(), app.now()) {
+        return Err(ApiError::WrongSecret);
+    }
+    let new =
+        NewUser { username: username.clone(), email: email.clone(), password: password.clone() };
+    let response = create(&app, &open, new, true).await?;
+    bootstrap::use_up(file);
+    Ok(response)
+}
+
+async fn create<T>(
+    app: &App,
+    open: &Open<T>,
+    new: NewUser,
+    bootstrap: bool,
+) -> Result<Response, ApiError> {
+    let NewUser { username, email, password } = new;
+    let (username_digest, email_digest) =
+        (app.secrets.username_digest(&username), app.secrets.email_digest(&email));
+    check_new(&username, &email, password.expose())?;
+    // Decided again at the log's end; here it only saves the hash.
+    app.look(|state| match () {
+        () if state.users.by_username(username_digest).is_some() => Err(Rejection::UsernameTaken),
+        () if state.users.by_email(email_digest).is_some() => Err(Rejection::EmailTaken),
+        () => Ok(()),
+    })?;
+    let password_hash = Clear::new(app.passwords.hash(password).await?);
+    let (token, secret) = app.new_token(TokenKind::Api)?;
+    let command = Register {
+        username: Clear::new(username),
+        username_digest,
+        email: Clear::new(email),
+        email_digest,
+        password_hash,
+        bootstrap,
+        token,
+    };
+    let accepted = app.submit(&open.ask(), command).await?;
+    let Some(Created::User(user)) = accepted.created else {
+        return Err(ApiError::Internal("registering made no user".to_owned()));
+    };
+    let answer = app.handed_out(user, secret, accepted.time).await?;
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// Everything that can be said about a new user without looking at others, in one answer.
+fn check_new(username: &str, email: &str, password: &str) -> Result<(), ApiError> {
+    let mut errors = password::check("password", password, &[username, email]);
+    for checked in [
+        text::name("username", &Clear::new(username), text::USERNAME),
+        text::name("email", &Clear::new(text::email(email)), text::EMAIL),
+    ] {
+        if let Err(Rejection::Invalid { field, detail }) = checked {
+            errors.push(FieldError::new(field, detail));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::Invalid(errors)) }
+}
+
+/// `GET /users/me`.
+pub(crate) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<UserRow>, ApiError> {
+    app.user_row(caller.user).await.map(Json)
+}
+
+/// `PUT /users/me/password`: every other log-in ends.
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    asked: Asked<NewPassword>,
+) -> Result<StatusCode, ApiError> {
+    let NewPassword { current, new } = asked.body;
+    let Caller { user, token, .. } = asked.caller;
+    let me = app.user_row(user).await?;
+    let errors = password::check("new", new.expose(), &[&me.username, &me.email]);
+    if !errors.is_empty() {
+        return Err(ApiError::Invalid(errors));
+    }
+    verify_own(&app, user, &me.username, current).await?;
+    let password_hash = Clear::new(app.passwords.hash(new).await?);
+    let command = ChangePassword { user, password_hash, keep: Some(token) };
+    app.submit(&asked.ask, command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /users/me`.
+pub(crate) async fn delete_me(
+    State(app): State<App>,
+    asked: Asked<Goodbye>,
+) -> Result<StatusCode, ApiError> {
+    let Goodbye { password, erase_content } = asked.body;
+    let user = asked.caller.user;
+    let username = app.user_row(user).await?.username;
+    verify_own(&app, user, &username, password).await?;
+    app.submit(&asked.ask, DeleteUser { user, erase_content }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// One's own password, asked again. A stolen token can't be used to guess it: wrong ones count.
+async fn verify_own(
+    app: &App,
+    user: UserId,
+    username: &str,
+    password: Secret,
+) -> Result<(), ApiError> {
+    let name = app.secrets.username_digest(username);
+    app.throttles.wrong_passwords.look(&name)?;
+    let stored = stored_hash(app, Some(user)).await?;
+    if app.passwords.verify(password, stored).await?.right {
+        return Ok(());
+    }
+    count_wrong(app, name, Some(user));
+    Err(ApiError::WrongCurrentPassword)
+}

@@ -1,0 +1,188 @@
+//! Frames of signing: checked here, buffered for the recognizer, answered with what is done.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use clips::live_wire::Frames;
+use clips::{live_wire, pose};
+use events::room::Room;
+use events::{Rejection, RoomId, TokenId, UserId};
+use serde::{Deserialize, Serialize};
+use streams::frames::{FrameFormat, StreamStatus};
+use streams::{FrameBatch, StreamId, StreamKey};
+
+use crate::access::Need;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::extract::{Asked, In, Nothing, Params, ask, read_body};
+use crate::state::App;
+
+const LANDMARKS: &str = "application/vnd.signcall.landmarks";
+const IMAGES: &str = "application/vnd.signcall.images";
+const POSE: &str = "application/x-pose";
+const EXPECTED: &str =
+    "application/vnd.signcall.landmarks, application/vnd.signcall.images or application/x-pose";
+
+/// Which of the sender's streams.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamParams {
+    stream: Option<String>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize)]
+pub(crate) struct FramesAnswer {
+    /// The stream, as named by its sender or by the server.
+    pub(crate) stream: StreamId,
+    /// Frames in the batch.
+    pub(crate) accepted: u32,
+    /// Number of its first frame.
+    pub(crate) first_seq: u64,
+    /// Number of its last frame.
+    pub(crate) last_seq: u64,
+    /// The finals of all frames below are in the log.
+    pub(crate) done_seq: u64,
+    /// Frames that may be sent on before some are done.
+    pub(crate) credit: u32,
+}
+
+/// `POST /rooms/{code}/frames`.
+pub(crate) async fn push(
+    State(app): State<App>,
+    In(code): In<String>,
+    caller: Caller,
+    Params(params): Params<StreamParams>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let room = app.room(&caller, &code, Need::Speak)?;
+    let (parts, body) = request.into_parts();
+    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
+    let (format, max) = match media_type {
+        Some(LANDMARKS) => (FrameFormat::Landmarks, live_wire::MAX_BYTES),
+        Some(IMAGES) => (FrameFormat::Images, live_wire::MAX_BYTES),
+        Some(POSE) => (FrameFormat::Pose, pose::MAX_BYTES),
+        Some(_) | None => return Err(ApiError::MediaType(EXPECTED)),
+    };
+    let payload = read_body(body, max).await?;
+    let stream = match format {
+        FrameFormat::Pose => {
+            // A stream of its own; the same key means the same upload again.
+            let id = ask(&app, &caller, &parts, Some(&payload))?.id;
+            stream_id(Some(&format!("upload-{}", id.uuid().simple())), caller.token)?
+        }
+        FrameFormat::Landmarks | FrameFormat::Images => {
+            stream_id(params.stream.as_deref(), caller.token)?
+        }
+    };
+    let key = StreamKey { room, user: caller.user, stream };
+    let answer = take(&app, key, Some(format), payload).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// `POST /rooms/{code}/frames/end`: nothing more comes for now; what is open is finished.
+pub(crate) async fn end(
+    State(app): State<App>,
+    In(code): In<String>,
+    Params(params): Params<StreamParams>,
+    asked: Asked<Nothing>,
+) -> Result<Response, ApiError> {
+    let Caller { user, token, .. } = asked.caller;
+    let room = app.room(&asked.caller, &code, Need::Speak)?;
+    let key = StreamKey { room, user, stream: stream_id(params.stream.as_deref(), token)? };
+    let answer = flush(&app, key).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// The sender's name for a stream, or one per log-in.
+pub(crate) fn stream_id(name: Option<&str>, token: TokenId) -> Result<StreamId, ApiError> {
+    let default = format!("token-{token}");
+    let wrong = || ApiError::field("stream", "has to be 1 to 64 of A-Z, a-z, 0-9, - and _");
+    StreamId::new(name.unwrap_or(&default)).ok_or_else(wrong)
+}
+
+fn must_consent(app: &App, room: RoomId, user: UserId) -> Result<(), ApiError> {
+    if app.look(|state| state.rooms.get(room).is_some_and(|room| room.captions(user))) {
+        return Ok(());
+    }
+    Err(Rejection::NoConsent.into())
+}
+
+/// Checks a batch and passes it on. Without a format it is what its own header says.
+pub(crate) async fn take(
+    app: &App,
+    key: StreamKey,
+    format: Option<FrameFormat>,
+    payload: Bytes,
+) -> Result<FramesAnswer, ApiError> {
+    must_consent(app, key.room, key.user)?;
+    let checked = payload.clone();
+    // Up to 8 MiB: too long for the threads that answer everybody else.
+    let parsed = tokio::task::spawn_blocking(move || check(format, &checked)).await;
+    let (format, first_seq, count) =
+        parsed.map_err(|error| ApiError::Internal(error.to_string()))??;
+    must_consent(app, key.room, key.user)?;
+    let batch = batch(app, key.clone(), format, first_seq, count, payload);
+    let status = app.frames.push(batch).await?;
+    let last_seq = first_seq + u64::from(count).saturating_sub(1);
+    Ok(answer(key.stream, count, first_seq, last_seq, status))
+}
+
+/// Finishes what is open in a stream.
+pub(crate) async fn flush(app: &App, key: StreamKey) -> Result<FramesAnswer, ApiError> {
+    must_consent(app, key.room, key.user)?;
+    let next_seq = app.frames.status(&key).await.next_seq;
+    let mut flush = batch(app, key.clone(), FrameFormat::Landmarks, next_seq, 0, Bytes::new());
+    flush.flush = true;
+    let status = app.frames.push(flush).await?;
+    Ok(answer(key.stream, 0, next_seq, next_seq.saturating_sub(1), status))
+}
+
+fn check(
+    announced: Option<FrameFormat>,
+    bytes: &[u8],
+) -> Result<(FrameFormat, u64, u32), ApiError> {
+    if announced == Some(FrameFormat::Pose) {
+        return Ok((FrameFormat::Pose, 0, pose::parse(bytes)?.frames.len() as u32));
+    }
+    let batch = live_wire::parse(bytes)?;
+    let (format, holds) = match &batch.frames {
+        Frames::Landmarks(_) => (FrameFormat::Landmarks, "landmarks"),
+        Frames::Images(_) => (FrameFormat::Images, "images"),
+    };
+    if announced.is_some_and(|announced| announced != format) {
+        return Err(ApiError::field("content-type", format!("is wrong: the batch holds {holds}")));
+    }
+    Ok((format, u64::from(batch.seq_first), batch.frames.len() as u32))
+}
+
+fn batch(
+    app: &App,
+    key: StreamKey,
+    format: FrameFormat,
+    first_seq: u64,
+    count: u32,
+    payload: Bytes,
+) -> FrameBatch {
+    let wanted = |room: &Room| {
+        let own = room.participants.get(&key.user).and_then(|p| p.model.clone());
+        own.or_else(|| room.settings.model.clone())
+    };
+    let model = app.look(|state| state.rooms.get(key.room).and_then(wanted));
+    let flush = format == FrameFormat::Pose;
+    let received_us = app.now().micros();
+    FrameBatch { key, first_seq, count, format, payload, flush, received_us, model }
+}
+
+fn answer(
+    stream: StreamId,
+    accepted: u32,
+    first_seq: u64,
+    last_seq: u64,
+    status: StreamStatus,
+) -> FramesAnswer {
+    let credit = status.waiting_max.saturating_sub(status.waiting);
+    FramesAnswer { stream, accepted, first_seq, last_seq, done_seq: status.done_seq, credit }
+}

@@ -1,0 +1,95 @@
+//! The outermost layer: names the request, bounds its time, survives a panic, writes every error
+//! as a problem, and sets the headers that every answer has.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
+
+use crate::context::{Context, Peer, Said};
+use crate::error::{ApiError, Unsent};
+use crate::forwarded;
+use crate::state::App;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TOKEN_EXPIRES_AT: HeaderName = HeaderName::from_static("token-expires-at");
+const LOG_POSITION: HeaderName = HeaderName::from_static("log-position");
+
+/// What every answer forbids a browser to do with it. The page sets its own content policy.
+const SECURITY: [(&str, &str); 6] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(self), microphone=(self), geolocation=()"),
+    ("cache-control", "no-store"),
+];
+const CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+const TRANSPORT_SECURITY: &str = "max-age=31536000; includeSubDomains";
+
+/// Wraps every request.
+pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>();
+    let (client, https) = forwarded::client(&app.config, peer, request.headers());
+    let context = Context::new(client, https);
+    request.extensions_mut().insert(context.clone());
+    let started = std::time::Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut response = match tokio::time::timeout(app.config.request_timeout, answer).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => ApiError::Internal(panic_text(panic.as_ref())).into_response(),
+        Err(_) => ApiError::Timeout.into_response(),
+    };
+    if let Some(Unsent(mut problem)) = response.extensions_mut().remove::<Unsent>() {
+        context.id().clone_into(&mut problem.request_id);
+        let headers = std::mem::take(response.headers_mut());
+        let status = response.status();
+        response = (status, Json(problem)).into_response();
+        response.headers_mut().extend(headers);
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
+    }
+    set_headers(response.headers_mut(), &context, app.config.cors_origins.is_empty());
+    let took_ms = started.elapsed().as_millis() as u64;
+    let status = response.status().as_u16();
+    tracing::debug!(request_id = context.id(), %method, path, status, took_ms, "answered");
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().remove(header::CACHE_CONTROL);
+    }
+    response
+}
+
+fn set_headers(headers: &mut HeaderMap, context: &Context, cors_off: bool) {
+    for (name, value) in SECURITY {
+        let cross_origin = name == "cross-origin-resource-policy" && !cors_off;
+        if !headers.contains_key(name) && !cross_origin {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+    }
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        let policy = HeaderValue::from_static(CONTENT_POLICY);
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if context.https() {
+        let value = HeaderValue::from_static(TRANSPORT_SECURITY);
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+    let Said { expires_at, position } = context.said();
+    let mut say = |name, value: Option<String>| {
+        headers.extend(value.and_then(|text| Some((name, HeaderValue::try_from(text).ok()?))));
+    };
+    say(REQUEST_ID, Some(context.id().to_owned()));
+    say(TOKEN_EXPIRES_AT, expires_at.map(|at| at.to_string()));
+    say(LOG_POSITION, position.map(|position| position.to_string()));
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panic: {}", text.unwrap_or_default())
+}

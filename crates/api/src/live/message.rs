@@ -1,0 +1,95 @@
+//! What listeners get: entries of the room's sequence, and ephemeral messages, marked as such.
+
+use axum::extract::ws::Utf8Bytes;
+use events::{State, UserId};
+use projector::{FeedEntry, FeedKind};
+use serde_json::{Value, json};
+use streams::LiveMessage;
+
+use super::Close;
+
+/// One message on its way to listeners of a room.
+#[derive(Debug)]
+pub(crate) enum Out {
+    /// An entry of the room's sequence.
+    Entry(Entry),
+    /// The sequence has come this far; who is behind reads it from the tables.
+    Head(u64),
+    /// Not part of the sequence.
+    Ephemeral {
+        /// JSON.
+        text: Utf8Bytes,
+        /// For this user alone.
+        to: Option<UserId>,
+    },
+}
+
+/// An entry of a room's sequence, written once for all who get it.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Its place.
+    pub(crate) seq: u64,
+    /// JSON.
+    pub(crate) text: Utf8Bytes,
+    /// It says that the call is over.
+    pub(crate) ends: bool,
+}
+
+impl Entry {
+    pub(crate) fn new(entry: &FeedEntry) -> Self {
+        let text = serde_json::to_string(entry).unwrap_or_default().into();
+        Self { seq: entry.seq, text, ends: entry.kind == FeedKind::RoomClosed }
+    }
+}
+
+fn ephemeral(kind: &str, data: &Value, to: Option<UserId>) -> Out {
+    let text = json!({ "type": kind, "ephemeral": true, "data": data }).to_string().into();
+    Out::Ephemeral { text, to }
+}
+
+/// What listeners get of a message between processes; `None` for what they must not, such as a
+/// partial caption of somebody who has withdrawn consent in the meantime.
+pub(crate) fn relayed(message: &LiveMessage, state: &State) -> Option<Out> {
+    let room = state.rooms.get(message.room())?;
+    match message {
+        LiveMessage::Feed { .. } => None,
+        LiveMessage::Partial { user, segment, .. } => room.captions(*user).then(|| {
+            let mut data = segment.clone();
+            if let Value::Object(fields) = &mut data {
+                fields.insert("user_id".to_owned(), json!(user));
+            }
+            ephemeral("partial", &data, None)
+        }),
+        LiveMessage::Signing { user, active, .. } => room
+            .captions(*user)
+            .then(|| ephemeral("signing", &json!({ "user_id": user, "active": active }), None)),
+        LiveMessage::FramesDone { user, stream, done_seq, .. } => {
+            let data = json!({ "user_id": user, "stream": stream, "done_seq": done_seq });
+            Some(ephemeral("frames.done", &data, Some(*user)))
+        }
+        LiveMessage::Degraded { user, reason, .. } => {
+            let data = json!({ "user_id": user, "reason": reason });
+            Some(ephemeral("degraded", &data, Some(*user)))
+        }
+        LiveMessage::Typing { user, .. } => {
+            room.admits(*user).then(|| ephemeral("typing", &json!({ "user_id": user }), None))
+        }
+        LiveMessage::Signal { from, to, payload, .. } => (room.admits(*from) && room.admits(*to))
+            .then(|| {
+                let data = json!({ "user_id": from, "payload": payload });
+                ephemeral("signal", &data, Some(*to))
+            }),
+    }
+}
+
+/// Everything up to here was sent: what follows is live.
+pub(crate) fn ready(seq: u64) -> Utf8Bytes {
+    json!({ "type": "ready", "ephemeral": true, "data": { "seq": seq } }).to_string().into()
+}
+
+/// The last words of an event stream; a WebSocket has its close frame for it.
+pub(crate) fn closing(close: Close) -> Utf8Bytes {
+    let (code, reason) = (close.code(), close.reason());
+    let data = json!({ "code": code, "reason": reason, "reconnect": close.may_reconnect() });
+    json!({ "type": "close", "ephemeral": true, "data": data }).to_string().into()
+}

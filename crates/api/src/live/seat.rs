@@ -1,0 +1,213 @@
+//! One listener's place in a room's sequence: what comes next for it, without gap or repeat.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::extract::ws::Utf8Bytes;
+use events::{MessageId, ParticipantId, RoomId, TranscriptId, UserId};
+use projector::{Cursor, FeedEntry, Page, TranscriptFilter};
+use serde_json::json;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::watch;
+
+use super::Close;
+use super::hub::Registration;
+use super::message::{Entry, Out, ready};
+use super::room::READ_MAX;
+use crate::error::ApiError;
+use crate::state::App;
+
+/// Messages and segments of a snapshot, each.
+const SNAPSHOT_ROWS: u32 = 50;
+/// Participants of a snapshot: as many as a room can have.
+const SNAPSHOT_PARTICIPANTS: u32 = events::room::command::create::CAPACITY_MAX;
+
+/// A listener's place.
+pub(crate) struct Seat {
+    _registration: Registration,
+    room: RoomId,
+    user: UserId,
+    messages: broadcast::Receiver<Arc<Out>>,
+    closed: watch::Receiver<Option<Close>>,
+    /// The last sequence that was handed out.
+    last: u64,
+    /// What was read and not yet handed out.
+    waiting: VecDeque<Entry>,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Reads from the tables what it has missed; tells that it is done, the first time.
+    CatchingUp { first: bool },
+    /// Gets everything as it comes. `late` until the first message came in time: what arrived
+    /// while it caught up may have been too much to be kept for it.
+    Live { late: bool },
+    /// The call's last entry was handed out.
+    Ended,
+}
+
+/// What a listener gets next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// This, with its place in the sequence if it has one.
+    Send(Utf8Bytes, Option<u64>),
+    /// Nothing more.
+    Close(Close),
+}
+
+impl Seat {
+    pub(crate) fn new(
+        registration: Registration,
+        room: RoomId,
+        user: UserId,
+        messages: broadcast::Receiver<Arc<Out>>,
+        closed: watch::Receiver<Option<Close>>,
+    ) -> Self {
+        Self {
+            _registration: registration,
+            room,
+            user,
+            messages,
+            closed,
+            last: 0,
+            waiting: VecDeque::new(),
+            phase: Phase::CatchingUp { first: true },
+        }
+    }
+
+    /// Goes on behind the last sequence that the client saw; without one, from now on. When that
+    /// is not possible, the client gets a snapshot to begin with.
+    pub(crate) async fn resume(
+        &mut self,
+        app: &App,
+        after: Option<u64>,
+    ) -> Result<Option<Utf8Bytes>, ApiError> {
+        let newest = app.store.feed_seq(self.room).await?;
+        self.last = after.unwrap_or(newest);
+        if self.last <= newest && !self.has_gap(app).await? {
+            return Ok(None);
+        }
+        self.last = newest;
+        self.snapshot(app).await.map(Some)
+    }
+
+    /// Whether what should come next is not there any more.
+    async fn has_gap(&self, app: &App) -> Result<bool, ApiError> {
+        let next = app.store.feed(self.room, self.last, 1).await?;
+        Ok(next.rows.first().is_some_and(|entry| entry.seq != self.last + 1))
+    }
+
+    async fn snapshot(&self, app: &App) -> Result<Utf8Bytes, ApiError> {
+        let limit = SNAPSHOT_ROWS;
+        let page = Page { cursor: Cursor::Before(MessageId::new(1 << 53)), limit };
+        let messages = app.store.messages(self.room, page).await?.rows;
+        let page = Page { cursor: Cursor::Before(TranscriptId::new(1 << 53)), limit };
+        let filter = TranscriptFilter::default();
+        let transcripts = app.store.transcripts(self.room, filter, page).await?.rows;
+        let page = Page::<ParticipantId> { cursor: Cursor::Start, limit: SNAPSHOT_PARTICIPANTS };
+        let participants = app.store.participants(self.room, page).await?.rows;
+        let data = json!({
+            "seq": self.last,
+            "room": app.room_row(self.room)?,
+            "participants": participants,
+            "messages": messages,
+            "transcripts": transcripts,
+        });
+        Ok(json!({ "type": "reset", "ephemeral": true, "data": data }).to_string().into())
+    }
+
+    /// What comes next. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self, app: &App) -> Next {
+        loop {
+            if let Some(close) = *self.closed.borrow_and_update() {
+                return Next::Close(close);
+            }
+            if let Some(entry) = self.waiting.pop_front() {
+                return self.hand_out(&entry);
+            }
+            match self.phase {
+                Phase::Ended => return Next::Close(Close::RoomClosed),
+                Phase::Live { late } => {
+                    if let Some(next) = self.live(late).await {
+                        return next;
+                    }
+                }
+                Phase::CatchingUp { first } => {
+                    let read = tokio::select! {
+                        read = app.store.feed(self.room, self.last, READ_MAX) => read,
+                        _ = self.closed.changed() => continue,
+                    };
+                    let Ok(found) = read else { return Next::Close(Close::Broken) };
+                    if !self.keep(&found.rows) {
+                        // The client comes back and gets a snapshot.
+                        return Next::Close(Close::Broken);
+                    }
+                    if !found.has_more && self.waiting.is_empty() {
+                        self.phase = Phase::Live { late: true };
+                        if first {
+                            return Next::Send(ready(self.last), None);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps what was read, if it follows on what was handed out.
+    fn keep(&mut self, rows: &[FeedEntry]) -> bool {
+        let follows = rows.iter().zip(self.last + 1..).all(|(entry, seq)| entry.seq == seq);
+        self.waiting.extend(rows.iter().map(Entry::new));
+        follows
+    }
+
+    fn hand_out(&mut self, entry: &Entry) -> Next {
+        self.last = entry.seq;
+        if entry.ends {
+            self.phase = Phase::Ended;
+        }
+        Next::Send(entry.text.clone(), Some(entry.seq))
+    }
+
+    /// What came in; `None` when it was not for this listener, or has to be read first.
+    async fn live(&mut self, late: bool) -> Option<Next> {
+        let received = tokio::select! {
+            _ = self.closed.changed() => return None,
+            received = self.messages.recv() => received,
+        };
+        match received {
+            Err(RecvError::Lagged(_)) if late => {
+                self.phase = Phase::CatchingUp { first: false };
+                None
+            }
+            Err(RecvError::Lagged(_)) => Some(Next::Close(Close::TooSlow)),
+            Err(RecvError::Closed) => Some(Next::Close(Close::Stopping)),
+            Ok(out) => self.came_in(&out),
+        }
+    }
+
+    fn came_in(&mut self, out: &Out) -> Option<Next> {
+        self.phase = Phase::Live { late: false };
+        match out {
+            Out::Entry(entry) if entry.seq == self.last + 1 => Some(self.hand_out(entry)),
+            Out::Entry(Entry { seq, .. }) | Out::Head(seq) => {
+                if *seq > self.last {
+                    self.phase = Phase::CatchingUp { first: false };
+                }
+                None
+            }
+            Out::Ephemeral { text, to } => {
+                to.is_none_or(|to| to == self.user).then(|| Next::Send(text.clone(), None))
+            }
+        }
+    }
+
+    /// Waits until this listener is to go.
+    pub(crate) async fn closed(&self) -> Close {
+        let mut closed = self.closed.clone();
+        match closed.wait_for(Option::is_some).await {
+            Ok(close) => close.unwrap_or(Close::Stopping),
+            Err(_) => Close::Stopping,
+        }
+    }
+}

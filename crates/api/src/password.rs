@@ -1,0 +1,240 @@
+//! Passwords: the policy, and hashing on threads of its own behind a short queue, so that a
+//! flood of log-ins slows no other route.
+//!
+//! Kept is `bcrypt(base64(HMAC-SHA-384(password, pepper)))`: 64 characters go into bcrypt, so
+//! nothing is cut at its 72 bytes, and a stolen table is worth nothing without the pepper.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use parking_lot::Mutex;
+use sha2::Sha384;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::error::{ApiError, FieldError};
+use crate::secret::Secret;
+
+/// Hashes that may wait; one more is refused at once.
+const QUEUE_MAX: usize = 16;
+/// Fewest characters of a password.
+pub(crate) const LENGTH_MIN: usize = 12;
+/// Most characters of a password.
+pub(crate) const LENGTH_MAX: usize = 256;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads that hash.
+pub(crate) struct Passwords {
+    jobs: SyncSender<Job>,
+    hasher: Arc<Hasher>,
+    /// What an unknown user's password is compared with: as costly as any other.
+    dummy: String,
+}
+
+struct Hasher {
+    pepper: Zeroizing<Vec<u8>>,
+    cost: u32,
+}
+
+/// How a password compared.
+pub(crate) struct Verified {
+    /// It is the right one.
+    pub(crate) right: bool,
+    /// It is right, and was hashed at another cost: the hash at today's.
+    pub(crate) rehashed: Option<String>,
+}
+
+impl Passwords {
+    /// Starts one thread less than there are processors, but at least one.
+    pub(crate) fn start(pepper: &[u8], cost: u32) -> Result<Self, ApiError> {
+        let hasher = Arc::new(Hasher { pepper: Zeroizing::new(pepper.to_vec()), cost });
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| ApiError::Internal(error.to_string()))?;
+        let dummy = hasher.hash(&hex::encode(random))?;
+        let (jobs, queue) = sync_channel::<Job>(QUEUE_MAX);
+        let queue = Arc::new(Mutex::new(queue));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        for index in 0..cores.saturating_sub(1).max(1) {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new()
+                .name(format!("password-{index}"))
+                .spawn(move || work(&queue))
+                .map_err(|error| ApiError::Internal(error.to_string()))?;
+        }
+        Ok(Self { jobs, hasher, dummy })
+    }
+
+    /// Hashes a password that has passed [`check`].
+    pub(crate) async fn hash(&self, password: Secret) -> Result<String, ApiError> {
+        let hasher = Arc::clone(&self.hasher);
+        self.run(move || hasher.hash(password.expose())).await?
+    }
+
+    /// Compares with a stored hash, or, where there is none, with one that nothing matches: always
+    /// exactly one hash, and one more only when a right password has to be hashed anew.
+    pub(crate) async fn verify(
+        &self,
+        password: Secret,
+        stored: Option<String>,
+    ) -> Result<Verified, ApiError> {
+        let hasher = Arc::clone(&self.hasher);
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.dummy.clone());
+        self.run(move || {
+            let right = hasher.verify(password.expose(), &stored) && known;
+            let rehashed = if right && hasher.is_outdated(&stored) {
+                hasher.hash(password.expose()).ok()
+            } else {
+                None
+            };
+            Verified { right, rehashed }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move || drop(reply.send(work())));
+        match self.jobs.try_send(job) {
+            Ok(()) => answer.await.map_err(|_| ApiError::Stopping),
+            Err(TrySendError::Full(_)) => Err(ApiError::PasswordsBusy),
+            Err(TrySendError::Disconnected(_)) => Err(ApiError::Stopping),
+        }
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = queue.lock().recv();
+        match job {
+            Ok(job) => job(),
+            Err(_) => return,
+        }
+    }
+}
+
+impl Hasher {
+    /// 64 characters, whatever the password's length.
+    fn peppered(&self, password: &str) -> Result<Zeroizing<String>, ApiError> {
+        let mut mac = Hmac::<Sha384>::new_from_slice(&self.pepper)
+            .map_err(|error| ApiError::Internal(error.to_string()))?;
+        mac.update(password.as_bytes());
+        Ok(Zeroizing::new(BASE64.encode(mac.finalize().into_bytes())))
+    }
+
+    fn hash(&self, password: &str) -> Result<String, ApiError> {
+        let peppered = self.peppered(password)?;
+        bcrypt::non_truncating_hash(peppered.as_bytes(), self.cost)
+            .map_err(|error| ApiError::Internal(error.to_string()))
+    }
+
+    fn verify(&self, password: &str, stored: &str) -> bool {
+        self.peppered(password)
+            .is_ok_and(|text| bcrypt::verify(text.as_bytes(), stored).unwrap_or(false))
+    }
+
+    /// Whether a hash has another cost than today's.
+    fn is_outdated(&self, stored: &str) -> bool {
+        stored.split('$').nth(2).and_then(|cost| cost.parse().ok()) != Some(self.cost)
+    }
+}
+
+/// Everything that is wrong with a new password, in words that a person can act on. `inputs` are
+/// what a guesser would try first: the user's own name and address.
+pub(crate) fn check(field: &str, password: &str, inputs: &[&str]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let length = password.chars().count();
+    if password.contains('\0') {
+        errors.push(FieldError::new(field, "contains U+0000; leave it out"));
+    }
+    if length < LENGTH_MIN {
+        let detail = format!("has {length} characters; at least {LENGTH_MIN} are needed");
+        errors.push(FieldError::new(field, detail));
+    }
+    if length > LENGTH_MAX {
+        let detail = format!("has {length} characters; at most {LENGTH_MAX} are allowed");
+        errors.push(FieldError::new(field, detail));
+        return errors;
+    }
+    let entropy = zxcvbn::zxcvbn(password, inputs);
+    if entropy.score() < zxcvbn::Score::Three {
+        let feedback = entropy.feedback();
+        let warning = feedback
+            .and_then(zxcvbn::feedback::Feedback::warning)
+            .map(|warning| warning.to_string());
+        let why = warning.unwrap_or_else(|| "A few more unusual words would do.".to_owned());
+        errors.push(FieldError::new(field, format!("is too easy to guess. {why}")));
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COST: u32 = 4;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn long_passwords_are_not_truncated() {
+        let passwords = Passwords::start(b"pepper", COST).unwrap();
+        let long = "a".repeat(200);
+        let hash = passwords.hash(secret(&long)).await.unwrap();
+        assert!(hash.len() <= 128);
+        assert!(passwords.verify(secret(&long), Some(hash.clone())).await.unwrap().right);
+        let other = "a".repeat(199);
+        assert!(!passwords.verify(secret(&other), Some(hash)).await.unwrap().right);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_user_never_matches() {
+        let passwords = Passwords::start(b"pepper", COST).unwrap();
+        assert!(!passwords.verify(secret("anything at all"), None).await.unwrap().right);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_another_cost_is_made_anew_and_only_when_right() {
+        let old = Passwords::start(b"pepper", COST).unwrap();
+        let hash = old.hash(secret("right")).await.unwrap();
+        let new = Passwords::start(b"pepper", COST + 1).unwrap();
+        let verified = new.verify(secret("right"), Some(hash.clone())).await.unwrap();
+        assert!(verified.rehashed.unwrap().starts_with("$2b$05$"));
+        assert!(new.verify(secret("wrong"), Some(hash)).await.unwrap().rehashed.is_none());
+    }
+
+    #[tokio::test]
+    async fn another_pepper_matches_nothing() {
+        let hash = Passwords::start(b"one", COST).unwrap().hash(secret("right")).await.unwrap();
+        let other = Passwords::start(b"two", COST).unwrap();
+        assert!(!other.verify(secret("right"), Some(hash)).await.unwrap().right);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let passwords = Arc::new(Passwords::start(b"pepper", 12).unwrap());
+        let attempts = (0..200).map(|_| passwords.verify(secret("x"), None));
+        let busy = futures::future::join_all(attempts).await;
+        let refused = busy.iter().filter(|r| matches!(r, Err(ApiError::PasswordsBusy))).count();
+        assert!(refused > 150, "{refused}");
+    }
+
+    #[test]
+    fn all_failures_are_told_in_one_answer() {
+        let errors = check("password", "ada", &["ada"]);
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(check("password", "correct horse battery staple", &["ada"]).is_empty());
+        assert_eq!(check("password", &"x".repeat(257), &[]).len(), 1);
+        assert!(!check("password", "adalovelace1815", &["adalovelace"]).is_empty());
+        assert!(check("password", "ぬるぽガッ犬猫鳥魚馬牛羊", &[]).is_empty());
+    }
+}

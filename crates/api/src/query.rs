@@ -1,0 +1,32 @@
+//! What can be read: one file per table, and the exports.
+
+pub(crate) mod export;
+pub(crate) mod health;
+pub(crate) mod message;
+pub(crate) mod room;
+pub(crate) mod transcript;
+pub(crate) mod user;
+
+use events::UserId;
+use projector::{Cursor, Page};
+
+use crate::list::{Begin, Wanted};
+
+/// Ids lie below 2^53: a cursor behind all of them.
+const BEHIND_ALL: u64 = 1 << 53;
+
+/// A wish as the tables take it.
+fn page<Id>(wanted: Wanted, id: impl Fn(u64) -> Id) -> Page<Id> {
+    let cursor = match wanted.begin {
+        Begin::Start => Cursor::Start,
+        Begin::After(after) => Cursor::After(id(after)),
+        Begin::Before(before) => Cursor::Before(id(before)),
+        Begin::End => Cursor::Before(id(BEHIND_ALL)),
+    };
+    Page { cursor, limit: wanted.limit as u32 }
+}
+
+/// A user's id from the address.
+fn user(text: &str) -> Result<UserId, crate::error::ApiError> {
+    text.parse().map_err(|_| crate::error::ApiError::field("user_id", "is no whole number"))
+}

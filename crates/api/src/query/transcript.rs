@@ -1,0 +1,71 @@
+//! Reading what was signed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use events::{Rejection, TranscriptId};
+use projector::{TranscriptFilter, TranscriptRevisionRow};
+use serde::Deserialize;
+
+use super::message::All;
+use super::page;
+use crate::access::Need;
+use crate::command::transcript::answer;
+use crate::error::ApiError;
+use crate::extract::{In, Params, Read};
+use crate::list::{ListParams, Listing};
+use crate::state::App;
+
+/// Characters of a search, at most.
+const SEARCH_MAX: usize = 200;
+
+/// Which segments.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Filter {
+    q: Option<String>,
+    user_id: Option<String>,
+}
+
+/// `GET /rooms/{code}/transcripts`: oldest first.
+pub(crate) async fn list(
+    State(app): State<App>,
+    In(code): In<String>,
+    (Params(params), Params(filter)): (Params<ListParams>, Params<Filter>),
+    Read(caller): Read,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let room = app.room(&caller, &code, Need::Read)?;
+    let wanted = params.check()?;
+    let q = filter.q.as_deref().filter(|q| !q.is_empty());
+    if q.is_some_and(|q| q.chars().count() > SEARCH_MAX || q.contains('\0')) {
+        let detail = format!("can have {SEARCH_MAX} characters, none of them U+0000");
+        return Err(ApiError::field("q", detail));
+    }
+    let user = filter.user_id.as_deref().map(super::user).transpose()?;
+    let rows = TranscriptFilter { user, q };
+    let found = app.store.transcripts(room, rows, page(wanted, TranscriptId::new)).await?;
+    Ok(Listing::new(wanted, found.rows, found.has_more, |row| row.id.get()).answer(&uri))
+}
+
+/// `GET /rooms/{code}/transcripts/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    In((code, transcript)): In<(String, TranscriptId)>,
+    Read(caller): Read,
+) -> Result<Response, ApiError> {
+    let room = app.room(&caller, &code, Need::Read)?;
+    let row = app.store.transcript(room, transcript).await?;
+    Ok(answer(&row.ok_or(Rejection::NotFound("transcript"))?))
+}
+
+/// `GET /rooms/{code}/transcripts/{id}/revisions`: all texts it has had, oldest first.
+pub(crate) async fn revisions(
+    State(app): State<App>,
+    In((code, transcript)): In<(String, TranscriptId)>,
+    Read(caller): Read,
+) -> Result<Json<All<TranscriptRevisionRow>>, ApiError> {
+    let room = app.room(&caller, &code, Need::Read)?;
+    let data = app.store.transcript_revisions(room, transcript).await?;
+    Ok(Json(All { data: data.ok_or(Rejection::NotFound("transcript"))? }))
+}

@@ -1,0 +1,144 @@
+//! Every route, in one table: method, path, who may, and what answers.
+
+use axum::http::Method;
+use axum::routing::{self, MethodRouter};
+use axum::{Router, middleware};
+
+use crate::command::{account, admin, frames, login, message, participant, room, transcript};
+use crate::envelope::envelope;
+use crate::error::ApiError;
+use crate::live::{sse, ws};
+use crate::query;
+use crate::state::App;
+
+/// Who may use a route. What is enforced lies in the handlers and in `decide`; this says what they
+/// must come to, and the authorization test holds them to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody.
+    Anyone,
+    /// Everybody who is logged in.
+    User,
+    /// Those who are in the room, and those who watch over it.
+    Reader,
+    /// Those who are in the room.
+    Participant,
+    /// The room's owner, and administrators.
+    Owner,
+    /// Administrators.
+    Admin,
+}
+
+/// One route.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with its variable parts in braces.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+    handler: MethodRouter<App>,
+}
+
+/// Where the API lies.
+pub const BASE: &str = "/api/v1";
+
+macro_rules! routes {
+    ($($method:ident $path:literal $who:ident $handler:path;)*) => {
+        vec![$(Route {
+            method: routes!(@method $method),
+            path: $path,
+            who: Who::$who,
+            handler: routing::$method($handler),
+        },)*]
+    };
+    (@method get) => { Method::GET };
+    (@method post) => { Method::POST };
+    (@method put) => { Method::PUT };
+    (@method patch) => { Method::PATCH };
+    (@method delete) => { Method::DELETE };
+}
+
+/// All routes below [`BASE`].
+pub fn routes() -> Vec<Route> {
+    let mut all = accounts();
+    all.extend(rooms());
+    all
+}
+
+fn accounts() -> Vec<Route> {
+    routes! {
+        post "/users" Anyone account::register;
+        post "/admin/bootstrap" Anyone account::bootstrap;
+        post "/tokens" Anyone login::create_token;
+        get "/tokens" User login::list_tokens;
+        delete "/tokens" User login::delete_tokens;
+        post "/tokens/current/renew" User login::renew_token;
+        delete "/tokens/current" User login::delete_current_token;
+        delete "/tokens/{id}" User login::delete_token;
+        post "/sessions" Anyone login::create_session;
+        delete "/sessions/current" User login::delete_session;
+        post "/live-tickets" User login::create_ticket;
+        get "/users/me" User account::me;
+        put "/users/me/password" User account::change_password;
+        delete "/users/me" User account::delete_me;
+        get "/users" Admin query::user::list;
+        get "/users/{id}" Admin query::user::show;
+        post "/users/{id}/block" Admin admin::block;
+        post "/users/{id}/unblock" Admin admin::unblock;
+        put "/users/{id}/admin" Admin admin::grant;
+        delete "/users/{id}/admin" Admin admin::revoke;
+        delete "/users/{id}" Admin admin::delete;
+    }
+}
+
+fn rooms() -> Vec<Route> {
+    routes! {
+        post "/rooms" User room::create;
+        get "/rooms" User query::room::list;
+        get "/rooms/{code}" Reader query::room::show;
+        post "/rooms/{code}/close" Owner room::close;
+        delete "/rooms/{code}" Owner room::delete;
+        post "/rooms/{code}/participants" User participant::join;
+        get "/rooms/{code}/participants" Reader query::room::participants;
+        delete "/rooms/{code}/participants/me" Participant participant::leave;
+        delete "/rooms/{code}/participants/{user_id}" Owner participant::remove;
+        get "/rooms/{code}/presence" Reader query::room::presence;
+        post "/rooms/{code}/messages" Participant message::send;
+        get "/rooms/{code}/messages" Reader query::message::list;
+        get "/rooms/{code}/messages/{id}" Reader query::message::show;
+        get "/rooms/{code}/messages/{id}/revisions" Reader query::message::revisions;
+        patch "/rooms/{code}/messages/{id}" Participant message::edit;
+        delete "/rooms/{code}/messages/{id}" Participant message::delete;
+        put "/rooms/{code}/captions/me" Participant participant::captions;
+        post "/rooms/{code}/frames" Participant frames::push;
+        post "/rooms/{code}/frames/end" Participant frames::end;
+        get "/rooms/{code}/transcripts" Reader query::transcript::list;
+        post "/rooms/{code}/transcripts" Participant transcript::type_caption;
+        get "/rooms/{code}/transcripts/{id}" Reader query::transcript::show;
+        get "/rooms/{code}/transcripts/{id}/revisions" Reader query::transcript::revisions;
+        patch "/rooms/{code}/transcripts/{id}" Participant transcript::correct;
+        get "/rooms/{code}/transcript.vtt" Reader query::export::file;
+        get "/rooms/{code}/transcript.srt" Reader query::export::file;
+        get "/rooms/{code}/transcript.txt" Reader query::export::file;
+        get "/rooms/{code}/transcript.json" Reader query::export::file;
+        get "/rooms/{code}/events" Reader sse::open;
+        get "/rooms/{code}/live" Reader ws::open;
+    }
+}
+
+/// Everything that this process answers to.
+pub(crate) fn router(app: &App) -> Router {
+    let below = routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    Router::new()
+        .nest(BASE, below)
+        .merge(crate::page::routes())
+        .route("/livez", routing::get(query::health::live))
+        .route("/readyz", routing::get(query::health::ready))
+        .fallback(async || ApiError::NoRoute)
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(middleware::from_fn_with_state(app.clone(), envelope))
+        .with_state(app.clone())
+}

@@ -1,0 +1,167 @@
+//! What all handlers share: the ways to the decider, the Follower, the tables and the live
+//! channel, and the small bounded memories of one API process.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use decider::{Clock, Follower};
+use events::{Actor, Command, CommandId, Envelope, Position, State, Timestamp, UserId};
+use projector::Store;
+use streams::{Accepted, Commands, Frames, Live, SubmitError};
+use tokio_util::sync::CancellationToken;
+use vault::{Secrets, Vault};
+
+use crate::activity::Activity;
+use crate::config::ApiConfig;
+use crate::context::Context;
+use crate::error::ApiError;
+use crate::live::hub::Hub;
+use crate::password::Passwords;
+use crate::recent::Recent;
+use crate::throttle::Throttle;
+use crate::tickets::Tickets;
+
+/// What an API process stands on.
+pub struct Parts {
+    /// The way to the decider.
+    pub commands: Commands,
+    /// The fold of the log that decides who may do what.
+    pub follower: Follower,
+    /// The tables, for reading.
+    pub store: Store,
+    /// The way for frame batches.
+    pub frames: Frames,
+    /// The way for ephemeral messages.
+    pub live: Live,
+    /// Opens personal fields.
+    pub vault: Vault,
+    /// Digests names, signs cookies, peppers passwords.
+    pub secrets: Secrets,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Limits and choices.
+    pub config: ApiConfig,
+}
+
+/// Shared by all handlers. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    parts: Parts,
+    pub(crate) passwords: Passwords,
+    pub(crate) activity: Activity,
+    pub(crate) tickets: Tickets,
+    pub(crate) recent: Recent,
+    pub(crate) throttles: Throttled,
+    pub(crate) hub: Hub,
+    /// Cancelled when the server stops.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl Deref for Shared {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// The throttles of one process.
+pub(crate) struct Throttled {
+    pub(crate) registrations: Throttle<u64>,
+    pub(crate) logins: Throttle<u64>,
+    pub(crate) wrong_passwords: Throttle<events::NameDigest>,
+    pub(crate) chat: Throttle<UserId>,
+    pub(crate) unknown_codes: Throttle<UserId>,
+}
+
+/// How long a command may wait for its answer.
+const SUBMIT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a read waits for what was written before it.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// What goes with a command besides the command.
+pub(crate) struct Ask {
+    pub(crate) actor: Actor,
+    pub(crate) id: CommandId,
+    pub(crate) body: Option<u64>,
+    pub(crate) context: Context,
+    pub(crate) token: Option<events::TokenId>,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts, stopping: CancellationToken) -> Result<Self, ApiError> {
+        let throttles = &parts.config.throttles;
+        let throttles = Throttled {
+            registrations: Throttle::new(throttles.registrations),
+            logins: Throttle::new(throttles.logins),
+            wrong_passwords: Throttle::new(throttles.wrong_passwords),
+            chat: Throttle::new(throttles.chat),
+            unknown_codes: Throttle::new(throttles.unknown_codes),
+        };
+        Ok(Self(Arc::new(Shared {
+            passwords: Passwords::start(parts.secrets.pepper(), parts.config.bcrypt_cost)?,
+            activity: Activity::default(),
+            tickets: Tickets::default(),
+            recent: Recent::default(),
+            throttles,
+            hub: Hub::default(),
+            stopping,
+            parts,
+        })))
+    }
+
+    /// Sends a command to the decider, waits until it is durable and this process has seen it.
+    pub(crate) async fn submit(
+        &self,
+        ask: &Ask,
+        command: impl Into<Command>,
+    ) -> Result<Accepted, ApiError> {
+        let envelope = Envelope {
+            id: ask.id,
+            actor: ask.actor,
+            correlation: Some(ask.context.id().to_owned()),
+            causation: None,
+            body: ask.body,
+            command: command.into(),
+        };
+        let answer = tokio::time::timeout(SUBMIT_WITHIN, self.commands.submit(envelope));
+        let accepted = answer.await.map_err(|_| SubmitError::Unavailable)???;
+        ask.context.say_position(accepted.position);
+        if let Some(token) = ask.token {
+            self.recent.note(token, accepted.position);
+        }
+        self.follower.wait_for(accepted.position, CATCH_UP_WITHIN).await;
+        Ok(accepted)
+    }
+}
+
+impl Shared {
+    /// The time.
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Looks at the fold of the log.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        self.follower.read(look)
+    }
+
+    /// Waits until the tables show everything up to a position.
+    pub(crate) async fn caught_up(&self, position: Position) -> Result<(), ApiError> {
+        if self.store.wait_for(position, CATCH_UP_WITHIN).await? {
+            return Ok(());
+        }
+        Err(ApiError::ProjectionBehind(position.get()))
+    }
+}
