@@ -187,6 +187,7 @@ impl BlockHash {
 
 impl Position {
     /// The position after this one.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
@@ -194,6 +195,7 @@ impl Position {
 
 impl BlockNumber {
     /// The number after this one.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }

@@ -309,5 +309,5 @@ fn json(scopes: &[KeyScope], wrapped: &[Vec<u8>]) -> String {
         let (user, room, day, kind) = column(scope);
         serde_json::json!([user, room, day, kind, wrapped])
     });
-    serde_json::Value::from_iter(rows).to_string()
+    rows.collect::<serde_json::Value>().to_string()
 }

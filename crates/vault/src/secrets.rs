@@ -95,17 +95,15 @@ impl Secrets {
         ];
         for (name, key) in keys {
             let path = folder.join(name);
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(FILE_MODE)
-                .open(&path)
-                .map_err(|source| match source.kind() {
-                    std::io::ErrorKind::AlreadyExists => {
-                        VaultError::SecretsExist { path: shown(&path) }
-                    }
-                    _ => VaultError::File { path: shown(&path), source },
-                })?;
+            let opened =
+                fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&path);
+            let mut file = opened.map_err(|source| {
+                if source.kind() == std::io::ErrorKind::AlreadyExists {
+                    VaultError::SecretsExist { path: shown(&path) }
+                } else {
+                    VaultError::File { path: shown(&path), source }
+                }
+            })?;
             let text =
                 Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(key.bytes())).as_str()));
             file.write_all(text.as_bytes()).map_err(file_error(&path))?;

@@ -50,7 +50,7 @@ impl Vault {
         if found == log.to_string() {
             return Ok(());
         }
-        let found = found.parse().map(LogId::from_uuid).unwrap_or(log);
+        let found = found.parse().map_or(log, LogId::from_uuid);
         Err(VaultError::WrongLog { found, expected: log })
     }
 

@@ -69,8 +69,9 @@ impl Writer {
             }
             self.take_in(&block, &commits[durable..durable + next.len()]);
             durable += next.len();
-            reply(waiting, std::iter::from_fn(|| answers.next_if(|(after, _)| *after <= durable)));
+            // Whoever deleted hears of it when the keys are gone.
             self.try_sweep().await;
+            reply(waiting, std::iter::from_fn(|| answers.next_if(|(after, _)| *after <= durable)));
         }
         reply(waiting, answers);
         Ok(())

@@ -13,9 +13,9 @@ use crate::time::Timestamp;
 /// All rooms, and the ways to find one.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rooms {
-    by_id: HashMap<RoomId, Room>,
-    by_code: HashMap<RoomCode, RoomId>,
-    by_member: HashMap<UserId, HashSet<RoomId>>,
+    all: HashMap<RoomId, Room>,
+    codes: HashMap<RoomCode, RoomId>,
+    members: HashMap<UserId, HashSet<RoomId>>,
 }
 
 /// How a room is run; all of it is the owner's choice.
@@ -156,30 +156,30 @@ impl Room {
 impl Rooms {
     /// The room of that id.
     pub fn get(&self, id: RoomId) -> Option<&Room> {
-        self.by_id.get(&id)
+        self.all.get(&id)
     }
 
     /// The room of that code.
     pub fn by_code(&self, code: RoomCode) -> Option<(RoomId, &Room)> {
-        let id = self.by_code.get(&code)?;
-        Some((*id, self.by_id.get(id)?))
+        let id = self.codes.get(&code)?;
+        Some((*id, self.all.get(id)?))
     }
 
     /// The rooms a user owns or is in (or waits for).
     pub fn of_member(&self, user: UserId) -> impl Iterator<Item = (RoomId, &Room)> {
-        let rooms = self.by_member.get(&user).into_iter().flatten();
-        rooms.filter_map(|id| Some((*id, self.by_id.get(id)?)))
+        let rooms = self.members.get(&user).into_iter().flatten();
+        rooms.filter_map(|id| Some((*id, self.all.get(id)?)))
     }
 
     /// All rooms, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (RoomId, &Room)> {
-        self.by_id.iter().map(|(id, room)| (*id, room))
+        self.all.iter().map(|(id, room)| (*id, room))
     }
 
     /// A deleted user's own rooms go; elsewhere the user is no participant any more.
     pub(crate) fn forget_user(&mut self, user: UserId) {
-        for id in self.by_member.remove(&user).into_iter().flatten() {
-            let Some(room) = self.by_id.get_mut(&id) else { continue };
+        for id in self.members.remove(&user).into_iter().flatten() {
+            let Some(room) = self.all.get_mut(&id) else { continue };
             room.participants.remove(&user);
             if room.owner == user {
                 self.delete(id);
@@ -192,12 +192,12 @@ impl Rooms {
         for id in touched {
             self.delete(*id);
         }
-        for (id, room) in touched.iter().filter_map(|id| Some((*id, from.by_id.get(id)?))) {
-            self.by_code.insert(room.code, id);
+        for (id, room) in touched.iter().filter_map(|id| Some((*id, from.all.get(id)?))) {
+            self.codes.insert(room.code, id);
             for user in room.participants.keys().chain([&room.owner]) {
                 self.link(*user, id);
             }
-            self.by_id.insert(id, room.clone());
+            self.all.insert(id, room.clone());
         }
     }
 
@@ -212,9 +212,9 @@ impl Rooms {
                     consent: Consent::None,
                     model: None,
                 };
-                self.by_code.insert(e.room_code, e.room_id);
+                self.codes.insert(e.room_code, e.room_id);
                 self.link(e.owner_id, e.room_id);
-                self.by_id.insert(
+                self.all.insert(
                     e.room_id,
                     Room {
                         code: e.room_code,
@@ -237,7 +237,7 @@ impl Rooms {
                 self.relink(e.user_id, e.room_id);
             }
             RoomEvent::HandedOver(e) => {
-                let before = self.by_id.get(&e.room_id).map(|room| room.owner);
+                let before = self.all.get(&e.room_id).map(|room| room.owner);
                 self.evolve_one(e.room_id, event, at);
                 for user in before.into_iter().chain([e.owner_id]) {
                     self.relink(user, e.room_id);
@@ -265,12 +265,12 @@ impl Rooms {
     }
 
     fn link(&mut self, user: UserId, room: RoomId) {
-        self.by_member.entry(user).or_default().insert(room);
+        self.members.entry(user).or_default().insert(room);
     }
 
     /// Puts the index right after somebody came or went: members own the room or are in it.
     fn relink(&mut self, user: UserId, id: RoomId) {
-        let Some(room) = self.by_id.get(&id) else { return };
+        let Some(room) = self.all.get(&id) else { return };
         if room.owner == user || room.participants.contains_key(&user) {
             self.link(user, id);
         } else {
@@ -279,23 +279,23 @@ impl Rooms {
     }
 
     fn unlink(&mut self, user: UserId, room: RoomId) {
-        if let Some(rooms) = self.by_member.get_mut(&user) {
+        if let Some(rooms) = self.members.get_mut(&user) {
             rooms.remove(&room);
             if rooms.is_empty() {
-                self.by_member.remove(&user);
+                self.members.remove(&user);
             }
         }
     }
 
     fn evolve_one(&mut self, id: RoomId, event: &RoomEvent, at: Timestamp) {
-        if let Some(room) = self.by_id.get_mut(&id) {
+        if let Some(room) = self.all.get_mut(&id) {
             room.evolve(event, at);
         }
     }
 
     fn delete(&mut self, id: RoomId) {
-        let Some(room) = self.by_id.remove(&id) else { return };
-        self.by_code.remove(&room.code);
+        let Some(room) = self.all.remove(&id) else { return };
+        self.codes.remove(&room.code);
         for user in room.participants.keys().chain([&room.owner]) {
             self.unlink(*user, id);
         }

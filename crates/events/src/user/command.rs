@@ -50,7 +50,7 @@ impl UserCommand {
             Self::RecordSeen(command) => command.decide(state, actor),
             Self::RenewToken(command) => command.decide(state, actor, stamp),
             Self::RevokeToken(command) => command.decide(state, actor),
-            Self::RevokeTokens(command) => command.decide(state, actor),
+            Self::RevokeTokens(token::RevokeTokens {}) => token::RevokeTokens::decide(state, actor),
             Self::ChangePassword(command) => command.decide(state, actor),
             Self::DeleteUser(command) => command.decide(state, actor),
             Self::GrantAdmin(command) => command.decide(state, actor),

@@ -1,5 +1,7 @@
 //! The vault on the real thing: files of SQLite, two handles as two processes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use events::{KeyScope, LogId, Personal, Position, RoomId, TextKind, UserId, sealed::label};
 use vault::{Destruction, Opened, Secrets, Vault, VaultError};
 

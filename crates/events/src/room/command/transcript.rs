@@ -12,6 +12,7 @@ use crate::state::State;
 use crate::subject::Subject;
 use crate::text;
 use crate::time::Timestamp;
+use crate::user::User;
 
 /// Write down a final segment; only a recognition worker may ask for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -82,7 +83,7 @@ impl RecordTranscript {
             let created = Some(Created::Transcript(stored));
             return Ok(Decision { subject, events: Vec::new(), created });
         }
-        if !room.captions(self.user) || state.users.get(self.user).is_none_or(|u| u.is_blocked()) {
+        if !room.captions(self.user) || state.users.get(self.user).is_none_or(User::is_blocked) {
             return Err(Rejection::NoConsent);
         }
         if !self.confidence.is_finite() || !(0.0..=1.0).contains(&self.confidence) {

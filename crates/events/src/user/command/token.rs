@@ -95,7 +95,7 @@ impl RenewToken {
 }
 
 impl RevokeToken {
-    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
         let user_id = acting_user(state, actor)?;
         let user = existing(state, user_id)?;
         user.token(self.token).ok_or(Rejection::NotFound("token"))?;
@@ -105,7 +105,7 @@ impl RevokeToken {
 }
 
 impl RevokeTokens {
-    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+    pub(crate) fn decide(state: &State, actor: Actor) -> Result<Decision, Rejection> {
         let user_id = acting_user(state, actor)?;
         let reason = RevocationReason::LoggedOut;
         let revoked = TokensRevoked { user_id, except: None, reason };

@@ -1,0 +1,9 @@
+//! Writers and Followers on real logs: an SQLite file, or memory with faults.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod faults;
+mod follower;
+mod model;
+mod races;
+mod rig;
