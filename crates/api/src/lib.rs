@@ -20,6 +20,7 @@ mod extract;
 mod forwarded;
 mod list;
 mod live;
+mod operator;
 pub mod page;
 mod password;
 mod query;
@@ -33,6 +34,7 @@ mod tickets;
 
 pub use config::{ApiConfig, Rate, Throttles};
 pub use error::{FieldError, Problem};
+pub use operator::{PasswordRefused, hash_new_password};
 pub use router::{BASE, Route, Who, routes};
 pub use secret::Secret;
 pub use state::Parts;
