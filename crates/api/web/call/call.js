@@ -152,12 +152,11 @@ export class Call extends EventTarget {
   feed({ type, data }) {
     if (type.startsWith('message')) return this.put('chat', data, type === 'message');
     if (type.startsWith('transcript')) return this.put('captions', data, type === 'transcript');
-    if (type === 'room_closed' || type === 'closed') return this.socket.end('closed');
+    if (type === 'room_closed') return this.socket.end('closed');
     if (type.startsWith('participant') || type.startsWith('consent')) {
       this.say('moved', { type, data });
       return this.loadPeople().catch(() => null);
     }
-    if (type.startsWith('texts')) return this.load().catch(() => null);
     return this.loadRoom().catch(() => null);
   }
 
@@ -166,6 +165,8 @@ export class Call extends EventTarget {
     /** @type {Map<number, any>} */
     const rows = this[which];
     const known = rows.get(row.id);
+    // The row is gone from the tables: the entry has its id alone.
+    if (!known && !row.created_at) return;
     const older = known && ((known.revision ?? 0) > (row.revision ?? 0) || (known.deleted_at && !row.deleted_at));
     if (older) return;
     rows.set(row.id, { ...known, ...row });

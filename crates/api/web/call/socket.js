@@ -1,20 +1,27 @@
 // Why: one live connection to a room that comes back by itself where it left off, and does not come
 // back where the server said that there is nothing to come back to.
 
-import { api, asGuest, path } from '../lib/api.js';
-import { read } from './wire.js';
+import { Problem, api, asGuest, path } from '../lib/api.js';
+import { ping, read } from './wire.js';
 
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 15_000;
 /** Most bytes waiting to be sent before what is not needed is left away. */
 const BUFFER_MAX = 256 * 1024;
 
+/** How often the server is asked whether it is there, and how long its silence is borne. */
+const PING_MS = 15_000;
+const SILENCE_MS = 40_000;
+
 /** Close codes after which there is no coming back, and what they mean. */
-export const ENDS = /** @type {Record<number, string>} */ ({ 4401: 'logged_out', 4403: 'removed', 4404: 'closed' });
+const ENDS = /** @type {Record<number, string>} */ ({ 4401: 'logged_out', 4403: 'removed', 4404: 'closed' });
+/** The same of a refused request. */
+const REFUSALS = /** @type {Record<number, string>} */ ({ 401: 'logged_out', 403: 'removed', 404: 'removed' });
 
 /**
  * Says `state` (detail `connecting` | `online` | `waiting` | `ended`), `message` (detail a `Message`),
- * `fresh` (nothing to resume from: load everything) and `end` (detail the reason).
+ * `fresh` (nothing to resume from: load everything) and `end` (detail the reason: `logged_out`,
+ * `removed`, `blocked`, `closed`).
  */
 export class LiveSocket extends EventTarget {
   /** @param {string} code the room's */
@@ -28,6 +35,8 @@ export class LiveSocket extends EventTarget {
     /** @type {WebSocket | null} */
     this.socket = null;
     this.timer = 0;
+    this.pulse = 0;
+    this.heard = 0;
     this.hurry = () => this.state === 'waiting' && this.connect();
     addEventListener('online', this.hurry);
   }
@@ -60,18 +69,45 @@ export class LiveSocket extends EventTarget {
   open(url) {
     const socket = new WebSocket(url);
     this.socket = socket;
+    let opened = false;
     socket.onopen = () => {
+      opened = true;
       this.wait = FIRST_WAIT_MS;
+      this.heard = Date.now();
+      this.pulse = window.setInterval(() => this.beat(socket), PING_MS);
       this.become('online');
       if (this.seq === null) this.dispatchEvent(new Event('fresh'));
     };
-    socket.onmessage = (event) => typeof event.data === 'string' && this.take(event.data);
+    socket.onmessage = (event) => {
+      this.heard = Date.now();
+      if (typeof event.data === 'string') this.take(event.data);
+    };
     socket.onclose = (event) => {
       if (this.socket !== socket || this.state === 'ended') return;
-      const end = ENDS[event.code];
-      if (end) this.end(end, event.reason);
-      else this.later();
+      clearInterval(this.pulse);
+      const end = event.reason === 'blocked' ? 'blocked' : ENDS[event.code];
+      if (end) this.end(end);
+      else if (opened) this.later();
+      else this.ask();
     };
+  }
+
+  /** A line that is dead without having said so is given up. @param {WebSocket} socket */
+  beat(socket) {
+    if (Date.now() - this.heard > SILENCE_MS) socket.close();
+    else this.send(ping());
+  }
+
+  /** A browser does not tell why a socket was refused; a plain request does. */
+  async ask() {
+    try {
+      await api('GET', path`/rooms/${this.code}`);
+      this.later();
+    } catch (problem) {
+      const end = problem instanceof Problem && REFUSALS[problem.status];
+      if (end) this.end(end);
+      else this.later();
+    }
   }
 
   /** @param {string} text */
@@ -82,6 +118,7 @@ export class LiveSocket extends EventTarget {
       if (this.seq !== null && message.seq <= this.seq) return;
       this.seq = message.seq;
     }
+    if (message.kind === 'ready') this.seq = message.seq;
     if (message.kind === 'reset') {
       this.seq = message.seq;
       this.dispatchEvent(new Event('fresh'));
@@ -105,17 +142,18 @@ export class LiveSocket extends EventTarget {
     return ready;
   }
 
-  /** @param {string} reason @param {string} [text] in the server's words */
-  end(reason, text = '') {
-    this.become('ended');
+  /** @param {string} reason */
+  end(reason) {
     this.leave();
-    this.dispatchEvent(new CustomEvent('end', { detail: { reason, text } }));
+    this.become('ended');
+    this.dispatchEvent(new CustomEvent('end', { detail: reason }));
   }
 
   /** Closes for good, without a word. */
   leave() {
     this.state = 'ended';
     clearTimeout(this.timer);
+    clearInterval(this.pulse);
     removeEventListener('online', this.hurry);
     this.socket?.close(1000);
     this.socket = null;

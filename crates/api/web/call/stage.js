@@ -6,6 +6,26 @@ import { initial } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { square } from '../signs/capture.js';
+import { signStatus } from '../signs/sign-status.js';
+
+/** Shape that tiles aim at: that of most cameras. */
+const SHAPE = 16 / 9;
+const GAP = 12;
+
+/**
+ * Columns and tile size that show `count` whole pictures as large as the space allows.
+ *
+ * @param {number} count @param {number} width @param {number} height
+ */
+export function arrange(count, width, height) {
+  let best = { columns: 1, width: 0, height: 0 };
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const w = Math.min((width - GAP * (columns - 1)) / columns, ((height - GAP * (rows - 1)) / rows) * SHAPE);
+    if (w > best.width) best = { columns, width: w, height: w / SHAPE };
+  }
+  return best;
+}
 
 class Stage extends View {
   /** @type {import('./call.js').Call} */
@@ -27,7 +47,7 @@ class Stage extends View {
     this.listen(this.mesh, 'tiles', () => this.draw());
     this.listen(this.media, 'change', () => this.draw());
     this.listen(this.signing, 'change', () => this.guide());
-    const watch = new ResizeObserver(() => this.guide());
+    const watch = new ResizeObserver(() => this.fit());
     watch.observe(this);
     this.onleave(() => watch.disconnect());
     this.square = h('div', { class: 'guide-square', 'aria-hidden': 'true', hidden: true });
@@ -49,8 +69,16 @@ class Stage extends View {
       tile.update();
     }
     const pins = users.filter((user) => this.pinned.has(user)).length;
-    this.dataset.count = String(Math.min(users.length, 9));
-    this.dataset.pins = String(pins);
+    this.dataset.pins = String(Math.min(pins, 2));
+    this.fit();
+  }
+
+  /** Gives every tile the size that shows whole pictures: cut-off hands can't be read. */
+  fit() {
+    const { columns, width, height } = arrange(this.tiles.size, this.clientWidth, this.clientHeight);
+    const pinned = this.dataset.pins !== '0';
+    this.style.gridTemplateColumns = pinned ? '' : `repeat(${columns}, ${Math.floor(width)}px)`;
+    this.style.gridAutoRows = pinned ? '' : `${Math.floor(height)}px`;
     this.guide();
   }
 
@@ -65,8 +93,8 @@ class Stage extends View {
     if (frame.hidden) return;
     if (frame.parentNode !== tile) tile.append(frame);
     const { x, y, size } = square(w, h, signing.side);
-    const scale = Math.max(tile.clientWidth / w, tile.clientHeight / h);
-    // The tile covers: what does not fit is cut on both sides. One's own picture is mirrored.
+    const scale = Math.min(tile.clientWidth / w, tile.clientHeight / h);
+    // The whole picture stands in the middle of the tile, mirrored.
     const left = (tile.clientWidth - w * scale) / 2 + (w - x - size) * scale;
     const top = (tile.clientHeight - h * scale) / 2 + y * scale;
     Object.assign(frame.style, { left: `${left}px`, top: `${top}px`, width: `${size * scale}px`, height: `${size * scale}px` });
@@ -105,6 +133,7 @@ class Stage extends View {
       pin.setAttribute('aria-pressed', String(pinned));
       pin.setAttribute('aria-label', t(pinned ? 'stage.unpin' : 'stage.pin', { name: text }));
     };
+    if (own) tile.append(signStatus({ signing: this.signing }));
     this.tiles.set(user, tile);
     this.append(tile);
     return tile;

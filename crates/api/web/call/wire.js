@@ -20,9 +20,9 @@
  * @typedef {{kind: 'degraded', user: number, reason: string}} Degraded
  * @typedef {{kind: 'typing', user: number}} Typing
  * @typedef {{kind: 'signal', from: number, payload: any}} Signal
- * @typedef {{kind: 'presence', users: number[]}} Presence
- * @typedef {{kind: 'reset', seq: number | null}} Reset
- * @typedef {FeedEntry | Partial | Signing | Done | Degraded | Typing | Signal | Presence | Reset} Message
+ * @typedef {{kind: 'ready', seq: number}} Ready everything up to here was sent
+ * @typedef {{kind: 'reset', seq: number}} Reset what was missed can't be sent any more: begin anew from here
+ * @typedef {FeedEntry | Partial | Signing | Done | Degraded | Typing | Signal | Ready | Reset} Message
  */
 
 /**
@@ -32,31 +32,30 @@
  * @returns {Message | null}
  */
 export function read(text) {
-  const message = JSON.parse(text);
-  const data = message.data ?? message;
-  switch (message.type) {
+  const { type, seq, data } = JSON.parse(text);
+  switch (type) {
+    case 'ready':
     case 'reset':
-      return { kind: 'reset', seq: message.seq ?? data.seq ?? null };
+      return { kind: type, seq: data.seq };
     case 'partial':
-    case 'caption_partial':
-      return { kind: 'partial', user: data.user ?? data.user_id, segment: data.segment ?? data };
+      return { kind: 'partial', user: data.user_id, segment: data };
     case 'signing':
-      return { kind: 'signing', user: data.user ?? data.user_id, active: data.active };
-    case 'frames_done':
+      return { kind: 'signing', user: data.user_id, active: data.active };
     case 'frames.done':
-      return { kind: 'done', user: data.user ?? data.user_id, stream: data.stream, seq: data.done_seq };
+      return { kind: 'done', user: data.user_id, stream: data.stream, seq: data.done_seq };
     case 'degraded':
-      return { kind: 'degraded', user: data.user ?? data.user_id, reason: data.reason };
+      return { kind: 'degraded', user: data.user_id, reason: data.reason };
     case 'typing':
-      return { kind: 'typing', user: data.user ?? data.user_id };
+      return { kind: 'typing', user: data.user_id };
     case 'signal':
-      return { kind: 'signal', from: data.from, payload: data.payload };
-    case 'presence':
-      return { kind: 'presence', users: data.users ?? data.online ?? [] };
+      return { kind: 'signal', from: data.user_id, payload: data.payload };
     default:
-      return typeof message.seq === 'number' ? { kind: 'feed', seq: message.seq, type: message.type, data } : null;
+      return typeof seq === 'number' ? { kind: 'feed', seq, type, data } : null;
   }
 }
+
+/** A message that asks whether the server is there. */
+export const ping = () => JSON.stringify({ type: 'ping' });
 
 /** A message that says one is typing. */
 export const typing = () => JSON.stringify({ type: 'typing' });

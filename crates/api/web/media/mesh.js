@@ -81,7 +81,7 @@ export class Mesh extends EventTarget {
   }
 
   share() {
-    for (const { peer } of this.peers.values()) peer.share(this.media.stream);
+    for (const { peer } of this.peers.values()) peer.share();
   }
 
   /** @param {number} user */

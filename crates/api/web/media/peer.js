@@ -1,6 +1,8 @@
 // Why: one connection to one other person, by the "perfect negotiation" pattern: both sides may
 // offer at any time, and when offers cross, one of the two (the polite one) gives way.
 
+const KINDS = ['video', 'audio'];
+
 /** Says `stream`, `state`. Signals go out through `send`. */
 export class Peer extends EventTarget {
   /**
@@ -17,6 +19,7 @@ export class Peer extends EventTarget {
     this.making = false;
     this.ignoring = false;
     this.remote = new MediaStream();
+    this.own = own;
     /** @type {Record<string, RTCRtpSender>} */
     this.senders = {};
     const pc = new RTCPeerConnection({ iceServers });
@@ -31,17 +34,28 @@ export class Peer extends EventTarget {
       track.onmute = track.onunmute = () => this.dispatchEvent(new Event('stream'));
       this.dispatchEvent(new Event('stream'));
     };
-    this.share(own);
+    // One side alone makes the two lines, video and sound; the other answers on the same ones.
+    if (!polite) for (const kind of KINDS) this.senders[kind] = pc.addTransceiver(kind, { direction: 'sendrecv' }).sender;
+    this.share();
   }
 
-  /** Sends what there is now of one's own; tracks are swapped in place, so nothing is negotiated anew. @param {MediaStream} own */
-  share(own) {
-    for (const kind of ['video', 'audio']) {
-      const track = own.getTracks().find((one) => one.kind === kind) ?? null;
-      const sender = this.senders[kind];
-      if (sender) sender.replaceTrack(track).catch(() => null);
-      else this.senders[kind] = this.pc.addTransceiver(track ?? kind, { direction: 'sendrecv', streams: [own] }).sender;
+  /** Sends what there is now of one's own; tracks are swapped in place, so nothing is negotiated anew. */
+  share() {
+    for (const kind of KINDS) {
+      const track = this.own.getTracks().find((one) => one.kind === kind) ?? null;
+      this.senders[kind]?.replaceTrack(track).catch(() => null);
     }
+  }
+
+  /** Takes the lines that the other side has made for one's own use too. */
+  adopt() {
+    for (const transceiver of this.pc.getTransceivers()) {
+      const { kind } = transceiver.receiver.track;
+      if (this.senders[kind]) continue;
+      transceiver.direction = 'sendrecv';
+      this.senders[kind] = transceiver.sender;
+    }
+    this.share();
   }
 
   async offer() {
@@ -65,6 +79,7 @@ export class Peer extends EventTarget {
       if (this.ignoring) return;
       await pc.setRemoteDescription(description);
       if (description.type === 'offer') {
+        this.adopt();
         await pc.setLocalDescription();
         this.send({ description: pc.localDescription?.toJSON() });
       }

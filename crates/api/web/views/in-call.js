@@ -20,7 +20,6 @@ import { toolbar } from '../call/toolbar.js';
 import { transcript } from '../call/transcript.js';
 import { Mesh } from '../media/mesh.js';
 import { signDialog } from '../signs/sign-dialog.js';
-import { signStatus } from '../signs/sign-status.js';
 import { Signing } from '../signs/signing.js';
 
 const PANELS = { transcript, chat, people };
@@ -31,7 +30,7 @@ class InCall extends View {
   call = /** @type {any} */ (null);
   /** @type {import('../media/devices.js').Media} */
   media = /** @type {any} */ (null);
-  /** Says that the call is over for us. @type {(reason: string, text?: string) => void} */
+  /** Says that the call is over for us. @type {(reason: string) => void} */
   left = () => {};
   /** @type {PanelName | ''} */
   open = '';
@@ -48,7 +47,7 @@ class InCall extends View {
     this.panel = h('aside', { id: 'panel', class: 'panel', hidden: true, tabindex: '-1' });
     this.status = h('p', { class: 'connection', role: 'status' });
     this.elapsed = h('span', { class: 'soft' });
-    this.theatre = h('div', { class: 'theatre' }, this.stage, captions({ call }), signStatus({ signing: this.signing }));
+    this.theatre = h('div', { class: 'theatre' }, this.stage, captions({ call }));
     this.append(
       h('header', { class: 'callbar' }, h('h1', { class: 'code' }, showCode(call.code)), this.elapsed, this.status),
       this.theatre, this.panel, this.bar, captionLog({ call }));
@@ -62,7 +61,7 @@ class InCall extends View {
     const actions = this.actions();
     shortcuts({ ...actions, transcript: () => actions.panel('transcript'), chat: () => actions.panel('chat'), people: () => actions.panel('people'), pin: (place) => this.stage?.pinAt(place) }, this.signal);
     this.listen(call, 'state', (e) => this.connection(e.detail));
-    this.listen(call, 'end', (e) => this.end(e.detail.reason, e.detail.text));
+    this.listen(call, 'end', (e) => this.end(e.detail));
     this.listen(call, 'chat', (e) => e.detail.live && e.detail.row.user_id !== call.me && this.count('chat'));
     this.listen(call, 'moved', (e) => this.tell(e.detail));
     this.listen(changes, 'change', () => this.place());
@@ -152,10 +151,10 @@ class InCall extends View {
     } else if (/joined|left|removed/.test(type)) announce(t(key, { name }));
   }
 
-  /** @param {string} reason @param {string} [text] */
-  end(reason, text) {
+  /** @param {string} reason */
+  end(reason) {
     if (reason !== 'left') alarm(t(`room.ended.${reason}`));
-    this.left(reason, text);
+    this.left(reason);
   }
 }
 
@@ -169,7 +168,6 @@ class Archive extends View {
   /** @type {import('../call/call.js').Call} */
   call = /** @type {any} */ (null);
   reason = 'left';
-  text = '';
   /** Goes back into the call. @type {(() => void) | null} */
   back = null;
 
@@ -182,7 +180,7 @@ class Archive extends View {
     this.className = 'page';
     this.append(
       h('h1', { tabindex: '-1' }, t(`room.ended.${reason}`)),
-      h('p', { class: 'lead' }, this.text || t(`room.ended.${reason}.text`)),
+      h('p', { class: 'lead' }, t(`room.ended.${reason}.text`)),
       h('div', { class: 'row under' },
         again ? h('button', { class: 'primary', onclick: () => this.back?.() }, t('room.again')) : null,
         h('a', { class: 'button', href: '/' }, t('lost.home')),

@@ -78,5 +78,5 @@ export const prejoin = define('sc-prejoin', Prejoin);
 
 /** What leaves the device, in plain words. */
 export const leaves = () =>
-  h('div', { class: 'leaves' }, h('h3', null, t('prejoin.leaves')),
+  h('div', { class: 'leaves' }, h('h2', null, t('prejoin.leaves')),
     h('ul', null, ['video', 'captions', 'text'].map((one) => h('li', null, t(`prejoin.leaves.${one}`)))));

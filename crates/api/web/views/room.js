@@ -97,11 +97,11 @@ class Room extends View {
     if (this.signal.aborted) return;
     sessionStorage.setItem(flag(this.code), '1');
     const call = new Call(room);
-    const left = (/** @type {string} */ reason, text = '') => {
+    const left = (/** @type {string} */ reason) => {
       sessionStorage.removeItem(flag(this.code));
       this.media.stop();
-      if (reason === 'logged_out') forget();
-      fill(this, archive({ call, reason, text, back: () => this.begin() }));
+      if (reason === 'logged_out' || reason === 'blocked') forget();
+      fill(this, archive({ call, reason, back: () => this.begin() }));
       this.querySelector('h1')?.focus();
     };
     fill(this, inCall({ call, media: this.media, left }));
