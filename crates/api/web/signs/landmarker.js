@@ -2,25 +2,50 @@
 // landmarker is not part of this page: the server's operator installs it, or it is not there.
 
 const BASE = '/assets/landmarker/';
-const LIBRARY = '@mediapipe/holistic';
 
-/** The installed landmarker's version, or null when there is none. @returns {Promise<string | null>} */
+/** @typedef {Pick<import('./wire.js').Points, 'left' | 'right' | 'body'>} Found */
+/** @typedef {{script: string, name: string, options: Record<string, any>, read: (results: any) => Found}} Library */
+
+/** The libraries that this page can drive, by the name of their package. @type {Record<string, Library>} */
+const LIBRARIES = {
+  '@mediapipe/holistic': {
+    script: 'holistic.js',
+    name: 'Holistic',
+    options: { modelComplexity: 0, smoothLandmarks: true, refineFaceLandmarks: false, selfieMode: false },
+    read: (results) => ({ left: results.leftHandLandmarks, right: results.rightHandLandmarks, body: results.poseLandmarks }),
+  },
+  '@mediapipe/hands': {
+    script: 'hands.js',
+    name: 'Hands',
+    options: { modelComplexity: 0, maxNumHands: 2, selfieMode: false },
+    read: (results) => {
+      // It takes every picture for a mirrored one; ours are not, so left is right.
+      const hand = (/** @type {string} */ label) => {
+        const at = (results.multiHandedness ?? []).findIndex((/** @type {any} */ one) => one.label === label);
+        return at < 0 ? undefined : results.multiHandLandmarks[at];
+      };
+      return { left: hand('Right'), right: hand('Left') };
+    },
+  },
+};
+
+/** What is installed: name and version of the package, or null. @returns {Promise<{name: string, version: string} | null>} */
 export async function installed() {
   const answer = await fetch(`${BASE}package.json`).catch(() => null);
   if (!answer?.ok) return null;
   const about = await answer.json().catch(() => null);
-  return about?.name === LIBRARY ? about.version : null;
+  return about?.name in LIBRARIES ? about : null;
 }
 
 /** @type {Promise<any> | null} */
 let loading = null;
 
-/** Loads it once; takes some seconds. @returns {Promise<any>} */
-function load() {
+/** Loads the library once. @param {Library} library @returns {Promise<any>} */
+function load(library) {
   loading ??= new Promise((done, failed) => {
     const script = document.createElement('script');
-    script.src = `${BASE}holistic.js`;
-    script.onload = () => done(/** @type {any} */ (globalThis).Holistic);
+    script.src = BASE + library.script;
+    script.onload = () => done(/** @type {any} */ (globalThis)[library.name]);
     script.onerror = () => failed(new Error('the landmarker could not be loaded'));
     document.head.append(script);
   });
@@ -28,28 +53,28 @@ function load() {
 }
 
 /**
- * A landmarker; `find` gives the points of one frame.
+ * A landmarker, ready after some seconds; `find` gives the points of one frame.
  *
  * @returns {Promise<{find: (video: HTMLVideoElement, timeUs: number) => Promise<import('./wire.js').Points>, close: () => void}>}
  */
 export async function landmarker() {
-  const Holistic = await load();
-  const holistic = new Holistic({ locateFile: (/** @type {string} */ name) => BASE + name });
-  holistic.setOptions({ modelComplexity: 0, smoothLandmarks: true, refineFaceLandmarks: false, selfieMode: false });
-  /** @type {any} */
-  let found = null;
-  holistic.onResults((/** @type {any} */ results) => {
-    found = results;
+  const about = await installed();
+  if (!about) throw new Error('no landmarker is installed');
+  const library = LIBRARIES[about.name];
+  const Library = await load(library);
+  const solution = new Library({ locateFile: (/** @type {string} */ name) => BASE + name });
+  solution.setOptions(library.options);
+  /** @type {Found} */
+  let found = {};
+  solution.onResults((/** @type {any} */ results) => {
+    found = library.read(results);
   });
-  await holistic.initialize();
+  await solution.initialize();
   return {
     async find(video, timeUs) {
-      await holistic.send({ image: video });
-      return {
-        timeUs, width: video.videoWidth, height: video.videoHeight,
-        left: found?.leftHandLandmarks, right: found?.rightHandLandmarks, body: found?.poseLandmarks,
-      };
+      await solution.send({ image: video });
+      return { timeUs, width: video.videoWidth, height: video.videoHeight, ...found };
     },
-    close: () => holistic.close(),
+    close: () => solution.close(),
   };
 }

@@ -24,7 +24,7 @@ export async function signDialog(signing) {
 
 /**
  * @param {import('./signing.js').Signing} signing
- * @param {string | null} version of the landmarker
+ * @param {object | null} version of the landmarker
  * @param {() => void} redraw
  * @param {() => void} close
  */
