@@ -3,7 +3,7 @@
 
 import { View, define, fill, h } from '../lib/dom.js';
 import { contrast, ENOUGH, withOpacity } from '../lib/colour.js';
-import { initial } from '../lib/format.js';
+import { initial, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { changes, prefs } from '../lib/prefs.js';
 
@@ -18,7 +18,7 @@ export const UNSURE = 0.6;
 /**
  * @typedef {object} Line
  * @property {number | null} user
- * @property {{id: string, text: string, confidence: number | null}[]} words
+ * @property {{id: string, text: string, confidence: number | null, kind?: string}[]} words
  * @property {number} until
  * @property {number} last when the last word came
  */
@@ -47,7 +47,7 @@ class Captions extends View {
 
   /** @param {{row: import('./call.js').CaptionRow, live: boolean}} detail */
   final({ row, live }) {
-    const word = { id: row.segment_id, text: row.ts_content ?? '', confidence: row.confidence };
+    const word = { id: row.segment_id, text: row.ts_content ?? '', confidence: row.confidence, kind: row.kind };
     for (const line of this.lines) {
       const at = line.words.findIndex((one) => one.id === word.id);
       if (at >= 0) line.words[at] = word;
@@ -95,14 +95,14 @@ class Captions extends View {
   row(user, words, partials, set) {
     const name = this.call ? this.call.name(user) : t('captions.example.name');
     const colour = this.call ? this.call.colour(user) : '#ffd166';
-    const language = user === null ? null : this.call?.people.get(user)?.language;
+    const signed = user === null ? null : this.call?.people.get(user)?.language;
     const badge = h('span', { class: 'badge' }, initial(name));
     badge.style.backgroundColor = colour;
     const who = h('span', { class: 'who' }, `${name}:`);
     who.style.color = contrast(colour, set.background, set.opacity) >= ENOUGH ? colour : set.text;
     return h('p', { class: 'caption' }, badge, who, ' ',
-      words.map((word) => [h('span', { class: doubt(word.confidence), lang: language }, word.text), ' ']),
-      partials.map(({ segment }) => partial(segment, language)));
+      words.map((word) => [h('span', { class: doubt(word.confidence), lang: written(word, signed) }, word.text), ' ']),
+      partials.map(({ segment }) => partial(segment, written({}, signed))));
   }
 }
 

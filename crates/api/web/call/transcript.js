@@ -5,7 +5,7 @@ import { View, define, fill, h } from '../lib/dom.js';
 import { open } from '../lib/dialog.js';
 import { Problem, list, path, randomKey, request } from '../lib/api.js';
 import { field, form, problemText } from '../lib/form.js';
-import { clock, moment } from '../lib/format.js';
+import { clock, moment, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { UNSURE } from './captions.js';
@@ -103,7 +103,7 @@ class Transcript extends View {
       h('span', { class: 'when', title: moment(row.created_at) }, clock(row.start_ms)),
       h('span', { class: 'said' },
         h('span', { class: 'who' }, dot, name), ' ',
-        h('span', { class: unsure ? 'word unsure' : 'word', lang: this.call.people.get(row.user_id ?? -1)?.language, dir: 'auto' },
+        h('span', { class: unsure ? 'word unsure' : 'word', lang: written(row, this.call.people.get(row.user_id ?? -1)?.language), dir: 'auto' },
           row.ts_content ?? t('chat.erased')),
         unsure ? h('span', { class: 'unseen' }, t('transcript.unsure')) : null,
         row.revision > 1 ? h('span', { class: 'tag' }, t('transcript.corrected')) : null,

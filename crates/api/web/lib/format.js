@@ -36,5 +36,11 @@ export const moment = (at) =>
 /** What a participant or author is called. @param {{username?: string, display_name?: string, user_id?: number | null, rp_user_id?: number} | null | undefined} who */
 export const nameOf = (who) => who?.display_name ?? who?.username ?? t('people.deleted');
 
+/** The written language that the labels of signed languages come in (ISO 639-3 to BCP 47). */
+const WRITTEN = /** @type {Record<string, string>} */ ({ ase: 'en', bfi: 'en', asf: 'en', gsg: 'de', fsl: 'fr', ise: 'it', ssp: 'es' });
+
+/** The language of a caption's text; typed captions don't say theirs. @param {{kind?: string}} caption @param {string | null | undefined} signed */
+export const written = (caption, signed) => (caption.kind === 'typed' || !signed ? null : WRITTEN[signed] ?? null);
+
 /** The first letter, for the badge beside a name. @param {string} name */
 export const initial = (name) => (Array.from(name.trim())[0] ?? '?').toUpperCase();
