@@ -22,7 +22,7 @@ mod contract;
 pub mod run;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use contract::{Arrival, Limits, Output, Overload, Pace, Stats, StreamRef};
 pub use run::{Clock, Command, EngineThread, Health, Notice, Refused, Ticket};
@@ -116,16 +116,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Marks the end of what was pushed so far: everything before it becomes final.
-    pub fn flush(&mut self, stream: StreamRef, now_us: u64) -> Result<(), Overload> {
-        self.stream(stream)?.mark(Mark::Flush, now_us);
+    /// Marks the end of what was pushed so far: everything before it becomes final. `next_seq`
+    /// comes back with [`Output::Flushed`].
+    pub fn flush(&mut self, stream: StreamRef, next_seq: u64, now_us: u64) -> Result<(), Overload> {
+        self.stream(stream)?.mark(Mark::Flush(next_seq), now_us);
         Ok(())
     }
 
     /// Marks the end of every stream, for a shutdown: step until none is ready, and all is told.
     pub fn flush_all(&mut self, now_us: u64) {
         for stream in self.slots.iter_mut().filter_map(|slot| slot.stream.as_deref_mut()) {
-            stream.mark(Mark::Flush, now_us);
+            stream.mark(Mark::Flush(0), now_us);
         }
     }
 
@@ -215,18 +216,11 @@ impl Engine {
             stream.decode(name, log_probs, classes, now_us, out);
             self.slots[name.slot as usize].stream = Some(stream);
         }
-        for output in &out[told..] {
-            match output {
-                Output::Caption { caption, .. } => {
-                    self.stats.finals += u64::from(caption.is_final);
-                }
-                Output::Expired { stream } => {
-                    self.stats.expired += 1;
-                    self.close(*stream);
-                }
-                Output::Done { .. } | Output::Flushed { .. } => {}
-            }
-        }
+        let is_final = |output: &&Output| match output {
+            Output::Caption { caption, .. } => caption.is_final,
+            Output::Done { .. } | Output::Flushed { .. } | Output::Idle { .. } => false,
+        };
+        self.stats.finals += out[told..].iter().filter(is_final).count() as u64;
         Ok(steps)
     }
 

@@ -22,7 +22,7 @@ pub struct Limits {
     pub live_budget_us: u64,
     /// An upload's hop is due this long after its frames came, µs.
     pub upload_budget_us: u64,
-    /// A stream that gets nothing for so long is finished and closed, µs.
+    /// A stream that gets nothing for so long is finished, and said to be idle, µs.
     pub idle_us: u64,
     /// Share of the time between hops that steps may take before live streams are refused.
     pub load: f64,
@@ -95,13 +95,15 @@ pub enum Output {
         /// Number of the frame after the last that is done with.
         next_seq: u64,
     },
-    /// The stream's flush mark was reached; a [`Output::Done`] went before it.
+    /// The stream's flush mark was reached; all before it was told, and is final.
     Flushed {
         /// Whose.
         stream: StreamRef,
+        /// Number of the frame after the mark, as the caller gave it.
+        next_seq: u64,
     },
-    /// The stream was closed because nothing came for it; a [`Output::Done`] went before it.
-    Expired {
+    /// Nothing came for the stream; all that came was told, and is final. It is time to close it.
+    Idle {
         /// Whose.
         stream: StreamRef,
     },
@@ -113,8 +115,8 @@ impl Output {
         match self {
             Self::Caption { stream, .. }
             | Self::Done { stream, .. }
-            | Self::Flushed { stream }
-            | Self::Expired { stream } => *stream,
+            | Self::Flushed { stream, .. }
+            | Self::Idle { stream } => *stream,
         }
     }
 }
@@ -160,8 +162,6 @@ pub struct Stats {
     pub opened: u64,
     /// Streams refused.
     pub refused: u64,
-    /// Streams closed because nothing came for them.
-    pub expired: u64,
     /// Frames taken.
     pub frames_in: u64,
     /// Frames dropped because their stream's ring was full.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Commands that may wait for an engine.
 const INBOX: usize = 1_024;
@@ -34,6 +35,8 @@ pub enum Command {
         room: u64,
         /// How its frames come.
         pace: Pace,
+        /// The answer goes here; one who no longer waits for it is no error.
+        reply: oneshot::Sender<Result<(), Overload>>,
     },
     /// Frames of a stream, in order.
     Frames {
@@ -46,6 +49,8 @@ pub enum Command {
     Flush {
         /// Whose.
         ticket: Ticket,
+        /// Number of the frame that comes next.
+        next_seq: u64,
     },
     /// Forget the stream; nothing more is told of it.
     Close {
@@ -61,8 +66,17 @@ pub enum Command {
 pub enum Notice {
     /// A stream said something, or came to a mark.
     Said(Ticket, Output),
-    /// A stream, or an upload's frame, was not taken; the stream is closed.
+    /// An upload had more frames than it may; it is closed.
     Refused(Ticket, Overload),
+}
+
+impl Notice {
+    /// The stream it is about.
+    pub fn ticket(&self) -> Ticket {
+        match self {
+            Self::Said(ticket, _) | Self::Refused(ticket, _) => *ticket,
+        }
+    }
 }
 
 /// How an engine does.
@@ -106,7 +120,7 @@ pub struct EngineThread {
     inbox: SyncSender<Command>,
     shared: Arc<Mutex<Shared>>,
     clock: Clock,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl EngineThread {
@@ -132,7 +146,7 @@ impl EngineThread {
         let thread = std::thread::Builder::new()
             .name("recognizer".into())
             .spawn(move || server.serve(&commands))?;
-        Ok(Self { inbox, shared, clock, thread: Some(thread) })
+        Ok(Self { inbox, shared, clock, thread: Mutex::new(Some(thread)) })
     }
 
     /// Hands over a command without waiting.
@@ -164,10 +178,11 @@ impl EngineThread {
     }
 
     /// Makes everything final, tells it, and waits for the thread's end. Blocks.
-    pub fn drain(mut self) {
+    pub fn drain(&self) {
         // Waiting for room in the inbox is right here: the engine empties it, or is gone.
         let _ = self.inbox.send(Command::Drain);
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
     }
@@ -240,9 +255,6 @@ impl<T: FnMut(Notice)> Server<T> {
         for output in out {
             let name = output.stream();
             let Some(ticket) = self.tickets.get(&name).copied() else { continue };
-            if matches!(output, Output::Expired { .. }) {
-                self.forget(ticket);
-            }
             (self.tell)(Notice::Said(ticket, output));
         }
         Ok(served)
@@ -251,27 +263,26 @@ impl<T: FnMut(Notice)> Server<T> {
     fn obey(&mut self, command: Command) {
         let now_us = (self.clock)();
         match command {
-            Command::Open { ticket, room, pace } => match self.engine.open(room, pace, now_us) {
-                Ok(name) => {
+            Command::Open { ticket, room, pace, reply } => {
+                let opened = self.engine.open(room, pace, now_us);
+                let answer = opened.map(|name| {
                     self.names.insert(ticket, name);
                     self.tickets.insert(name, ticket);
-                }
-                Err(overload) => (self.tell)(Notice::Refused(ticket, overload)),
-            },
+                });
+                let _ = reply.send(answer);
+            }
             Command::Frames { ticket, arrivals } => {
                 let Some(name) = self.names.get(&ticket).copied() else { return };
-                for arrival in arrivals {
-                    if let Err(overload) = self.engine.push(name, arrival) {
-                        self.forget(ticket);
-                        (self.tell)(Notice::Refused(ticket, overload));
-                        return;
-                    }
+                let push = |arrival| self.engine.push(name, arrival);
+                if let Err(overload) = arrivals.into_iter().try_for_each(push) {
+                    self.forget(ticket);
+                    (self.tell)(Notice::Refused(ticket, overload));
                 }
             }
-            Command::Flush { ticket } => {
+            Command::Flush { ticket, next_seq } => {
                 if let Some(name) = self.names.get(&ticket) {
                     // The name was just looked up, so the stream is open.
-                    let _ = self.engine.flush(*name, now_us);
+                    let _ = self.engine.flush(*name, next_seq, now_us);
                 }
             }
             Command::Close { ticket } => self.forget(ticket),
@@ -314,16 +325,23 @@ mod tests {
         frames(script).into_iter().enumerate().map(arrival).collect()
     }
 
+    fn open(thread: &EngineThread, ticket: Ticket) -> Result<(), Overload> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Open { ticket, room: 1, pace: Pace::Live, reply };
+        thread.send(command).expect("room");
+        answer.blocking_recv().expect("an answer")
+    }
+
     const WAIT: Duration = Duration::from_secs(20);
 
     #[test]
     fn a_stream_is_opened_fed_flushed_and_drained() {
         let (thread, notices) = start(Limits::default());
         let ticket = Ticket(7);
-        thread.send(Command::Open { ticket, room: 1, pace: Pace::Live }).expect("room");
+        assert_eq!(open(&thread, ticket), Ok(()));
         let script = [(Shows::Right, 14), (Shows::Nothing, 5), (Shows::Left, 12)];
         thread.send(Command::Frames { ticket, arrivals: arrivals(&script) }).expect("room");
-        thread.send(Command::Flush { ticket }).expect("room");
+        thread.send(Command::Flush { ticket, next_seq: 31 }).expect("room");
         let mut finals = Vec::new();
         loop {
             match notices.recv_timeout(WAIT).expect("the flush mark comes back") {
@@ -348,11 +366,8 @@ mod tests {
     #[test]
     fn a_stream_too_many_is_refused_and_a_closed_one_silent() {
         let (thread, notices) = start(Limits { slots: 1, ..Limits::default() });
-        for ticket in [Ticket(1), Ticket(2)] {
-            thread.send(Command::Open { ticket, room: 1, pace: Pace::Live }).expect("room");
-        }
-        let refused = Notice::Refused(Ticket(2), Overload::Slots { slots: 1 });
-        assert_eq!(notices.recv_timeout(WAIT), Ok(refused));
+        assert_eq!(open(&thread, Ticket(1)), Ok(()));
+        assert_eq!(open(&thread, Ticket(2)), Err(Overload::Slots { slots: 1 }));
         let all = arrivals(&[(Shows::Right, 14)]);
         thread.send(Command::Close { ticket: Ticket(1) }).expect("room");
         thread.send(Command::Frames { ticket: Ticket(1), arrivals: all }).expect("room");

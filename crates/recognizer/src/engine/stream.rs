@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 /// Why everything before a place in the stream becomes final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// The sender, or a shutdown, asked for it.
-    Flush,
+    /// The sender, or a shutdown, asked for it; the number of the frame that comes next.
+    Flush(u64),
     /// Nothing came for too long.
     Expire,
 }
@@ -46,7 +46,7 @@ pub(super) struct Stream {
     gap_us: u64,
     waiting: VecDeque<Item>,
     /// Frames of the hop, with those that the features left out.
-    taken: Vec<Box<Arrival>>,
+    taken: Vec<Arrival>,
     rows: Vec<Row>,
     features: Vec<f32>,
     end: Option<End>,
@@ -143,11 +143,12 @@ impl Stream {
         Ok(dropped)
     }
 
-    /// Marks this place in the stream. Marks with nothing between them are one.
+    /// Marks this place in the stream. Of marks with nothing between them, the last one stands.
     pub(super) fn mark(&mut self, mark: Mark, now_us: u64) {
-        match self.waiting.back() {
-            Some(Item::Mark(..)) => {}
-            Some(Item::Frame(_)) | None => self.waiting.push_back(Item::Mark(mark, now_us)),
+        if let Some(Item::Mark(before, _)) = self.waiting.back_mut() {
+            *before = mark;
+        } else {
+            self.waiting.push_back(Item::Mark(mark, now_us));
         }
     }
 
@@ -155,6 +156,7 @@ impl Stream {
     pub(super) fn expire(&mut self, now_us: u64, idle_us: u64) {
         let idle = now_us.saturating_sub(self.heard_us) >= idle_us;
         if idle && self.waiting.is_empty() && self.end.is_none() {
+            self.heard_us = now_us;
             self.mark(Mark::Expire, now_us);
         }
     }
@@ -169,7 +171,7 @@ impl Stream {
                     self.end = Some(End::Mark(mark, at_us));
                     break;
                 }
-                Some(Item::Frame(arrival)) => arrival,
+                Some(Item::Frame(arrival)) => *arrival,
             };
             let late = now_us.saturating_sub(arrival.arrived_us) > stale_us;
             if late && self.pace == Pace::Live && !arrival.keep {
@@ -180,7 +182,7 @@ impl Stream {
             let apart = |last: u64| time_us < last || time_us - last >= self.gap_us;
             if self.utterance.is_some_and(|(_, last_us)| apart(last_us)) {
                 self.end = Some(End::Gap);
-                self.waiting.push_front(Item::Frame(arrival));
+                self.waiting.push_front(Item::Frame(Box::new(arrival)));
                 break;
             }
             self.take(arrival);
@@ -188,7 +190,7 @@ impl Stream {
         dropped
     }
 
-    fn take(&mut self, arrival: Box<Arrival>) {
+    fn take(&mut self, arrival: Arrival) {
         let frame = &arrival.frame;
         let (first, _) = self.utterance.unwrap_or((arrival.seq, 0));
         self.utterance = Some((first, frame.time_us));
@@ -246,8 +248,10 @@ impl Stream {
             self.finish(name, out);
         }
         match end {
-            Some(End::Mark(Mark::Flush, _)) => out.push(Output::Flushed { stream: name }),
-            Some(End::Mark(Mark::Expire, _)) => out.push(Output::Expired { stream: name }),
+            Some(End::Mark(Mark::Flush(next_seq), _)) => {
+                out.push(Output::Flushed { stream: name, next_seq });
+            }
+            Some(End::Mark(Mark::Expire, _)) => out.push(Output::Idle { stream: name }),
             Some(End::Gap) | None => {}
         }
     }
@@ -258,7 +262,7 @@ impl Stream {
             self.waiting.push_front(Item::Mark(mark, at_us));
         }
         for arrival in self.taken.drain(index..).rev() {
-            self.waiting.push_front(Item::Frame(arrival));
+            self.waiting.push_front(Item::Frame(Box::new(arrival)));
         }
         if let Some(last) = self.taken.last() {
             self.next_seq = Some(last.seq + 1);

@@ -11,12 +11,12 @@ use std::cell::Cell;
 
 /// Says `coffee` while it sees a right hand, `tea` for a left one. How sure it is depends on all it
 /// saw since the start, so a state that is mixed up or not reset shows.
-pub(super) struct Toy {
+pub(crate) struct Toy {
     spec: ModelSpec,
     fails: bool,
 }
 
-pub(super) fn toy(hop_frames: usize) -> Box<Toy> {
+pub(crate) fn toy(hop_frames: usize) -> Box<Toy> {
     let spec = serde_json::json!({
         "name": "toy", "version": "1", "input": "landmarks", "hop_frames": hop_frames,
         "architecture": {
@@ -59,14 +59,14 @@ impl Model for Toy {
 
 /// A stretch of frames at 15 frames/s: which hand is seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Shows {
+pub(crate) enum Shows {
     Nothing,
     Right,
     Left,
 }
 
 /// Frames of those stretches, each so many frames long, with moving hands.
-pub(super) fn frames(script: &[(Shows, usize)]) -> Vec<Frame> {
+pub(crate) fn frames(script: &[(Shows, usize)]) -> Vec<Frame> {
     let stretches = script.iter().flat_map(|(shows, n)| std::iter::repeat_n(*shows, *n));
     let frame = |(i, shows): (usize, Shows)| {
         let swing = (i % 20) as f32 * 9.0;
@@ -123,7 +123,7 @@ impl Rig {
             Output::Caption { .. }
             | Output::Done { .. }
             | Output::Flushed { .. }
-            | Output::Expired { .. } => None,
+            | Output::Idle { .. } => None,
         });
         told.collect()
     }
@@ -131,7 +131,7 @@ impl Rig {
     fn done(&self) -> Vec<u64> {
         let seq = |output: &Output| match output {
             Output::Done { next_seq, .. } => Some(*next_seq),
-            Output::Caption { .. } | Output::Flushed { .. } | Output::Expired { .. } => None,
+            Output::Caption { .. } | Output::Flushed { .. } | Output::Idle { .. } => None,
         };
         self.out.iter().filter_map(seq).collect()
     }
@@ -147,7 +147,7 @@ fn alone(all: &[Frame], first: usize, hop: usize) -> (Vec<Said>, Vec<u64>) {
     for (seq, frame) in all.iter().enumerate().skip(first) {
         rig.push(stream, seq, frame).expect("room");
     }
-    rig.engine.flush(stream, 0).expect("open");
+    rig.engine.flush(stream, 99, 0).expect("open");
     rig.run();
     (rig.said(stream), rig.done())
 }
@@ -200,7 +200,7 @@ fn a_closed_stream_is_never_its_successor() {
 }
 
 #[test]
-fn a_stream_that_gets_nothing_is_finished_and_closed() {
+fn a_stream_that_gets_nothing_is_finished() {
     let mut rig = Rig::new(toy(4), Limits::default());
     let stream = rig.open(Pace::Live);
     for (seq, frame) in frames(&[(Shows::Right, 11)]).iter().enumerate() {
@@ -213,10 +213,12 @@ fn a_stream_that_gets_nothing_is_finished_and_closed() {
     assert_eq!(finals(&rig.said(stream)), ["coffee"]);
     assert_eq!(
         rig.out[rig.out.len() - 2..],
-        [Output::Done { stream, next_seq: 11 }, Output::Expired { stream }]
+        [Output::Done { stream, next_seq: 11 }, Output::Idle { stream }]
     );
-    assert_eq!(rig.engine.flush(stream, 0), Err(Overload::Closed));
-    assert_eq!((rig.engine.stats().streams, rig.engine.stats().expired), (0, 1));
+    let told = rig.out.len();
+    rig.now.set(Limits::default().idle_us + 1);
+    rig.run();
+    assert_eq!(rig.out.len(), told, "said once");
 }
 
 #[test]
@@ -231,7 +233,7 @@ fn a_full_live_stream_loses_its_oldest_frames_and_an_upload_none() {
         assert_eq!(taken.is_ok(), seq < 8, "{taken:?}");
     }
     assert_eq!(rig.engine.stats().dropped_full, 4);
-    rig.engine.flush(live, 0).expect("open");
+    rig.engine.flush(live, 12, 0).expect("open");
     rig.run();
     assert_eq!(rig.said(live).last().map(|(first, _)| *first), Some(4));
 }
