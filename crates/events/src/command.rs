@@ -324,9 +324,11 @@ macro_rules! payloads {
 payloads! {
     UserCommand as User in user: register::Register, login::LogIn, login::RecordLoginFailures,
         login::RecordSeen, token::RenewToken, token::RevokeToken, token::RevokeTokens,
-        account::ChangePassword, account::DeleteUser, admin::GrantAdmin, admin::RevokeAdmin,
+        account::ChangePassword, account::ChangeUsername, account::ChangeEmail, account::DeleteUser,
+        reset::RequestReset, reset::ResetPassword, guest::RegisterGuest, admin::GrantAdmin, admin::RevokeAdmin,
         admin::Block, admin::Unblock;
-    RoomCommand as Room in room: create::Create, join::Join, leave::Leave, leave::Remove,
+    RoomCommand as Room in room: create::Create, join::Join, join::JoinAsGuest, leave::Leave,
+        leave::Remove, admit::Admit, settings::ChangeSettings, settings::HandOver,
         close::Close, close::Delete, expire::ExpireTexts, captions::SetCaptions, message::SendMessage,
         message::EditMessage, message::DeleteMessage, transcript::RecordTranscript,
         transcript::TypeCaption, transcript::CorrectTranscript;

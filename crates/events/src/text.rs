@@ -24,6 +24,11 @@ pub const MESSAGE: Limits = Limits { min: 1, max: 4000 };
 /// The reason of a block: at most 500.
 pub const REASON: Limits = Limits { min: 0, max: 500 };
 
+/// A language or a model's name: 1 to 64.
+pub const TAG: Limits = Limits { min: 1, max: 64 };
+/// What a guest wants to be called: 1 to 50.
+pub const DISPLAY_NAME: Limits = Limits { min: 1, max: 50 };
+
 /// NFC form of a text.
 pub fn nfc(text: &str) -> String {
     text.nfc().collect()
@@ -60,6 +65,17 @@ pub fn name(field: &'static str, text: &Clear, limits: Limits) -> Result<String,
         }),
         None => Ok(name),
     }
+}
+
+/// Checks a language or a model's name, if one is given: letters, digits and `-_.:/@`.
+pub fn tag(field: &'static str, tag: Option<&str>) -> Result<(), Rejection> {
+    let Some(tag) = tag else { return Ok(()) };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:/@".contains(c);
+    if tag.len() < TAG.min || tag.len() > TAG.max || !tag.chars().all(allowed) {
+        let detail = format!("is not {} to {} letters, digits and -_.:/@", TAG.min, TAG.max);
+        return Err(Rejection::Invalid { field, detail });
+    }
+    Ok(())
 }
 
 fn checked(field: &'static str, text: String, limits: Limits) -> Result<String, Rejection> {

@@ -1,5 +1,6 @@
 //! What can be asked of rooms: one file per verb, each with its payload, `decide` and scenarios.
 
+pub mod admit;
 pub mod captions;
 pub mod close;
 pub mod create;
@@ -7,6 +8,7 @@ pub mod expire;
 pub mod join;
 pub mod leave;
 pub mod message;
+pub mod settings;
 pub mod transcript;
 
 use serde::{Deserialize, Serialize};
@@ -23,8 +25,12 @@ use crate::state::State;
 pub enum RoomCommand {
     Create(create::Create),
     Join(join::Join),
+    JoinAsGuest(join::JoinAsGuest),
+    Admit(admit::Admit),
     Leave(leave::Leave),
     Remove(leave::Remove),
+    ChangeSettings(settings::ChangeSettings),
+    HandOver(settings::HandOver),
     Close(close::Close),
     Delete(close::Delete),
     SetCaptions(captions::SetCaptions),
@@ -47,6 +53,10 @@ impl RoomCommand {
         match self {
             Self::Create(command) => command.decide(state, actor, stamp),
             Self::Join(command) => command.decide(state, actor, stamp),
+            Self::JoinAsGuest(command) => command.decide(state, actor, stamp),
+            Self::Admit(command) => command.decide(state, actor),
+            Self::ChangeSettings(command) => command.decide(state, actor),
+            Self::HandOver(command) => command.decide(state, actor),
             Self::Leave(command) => command.decide(state, actor),
             Self::Remove(command) => command.decide(state, actor),
             Self::Close(command) => command.decide(state, actor),

@@ -81,6 +81,9 @@ payloads! {
         user_id: UserId,
         /// In, or waiting.
         admission: Admission,
+        /// What a guest wants to be called, under the guest's own key; users have their names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        display_name: Option<Personal>,
     }
     /// Let in from the lobby, or allowed back after a removal.
     ParticipantAdmitted {
@@ -233,7 +236,8 @@ pub enum TranscriptKind {
 }
 
 impl RoomEvent {
-    /// The personal fields: texts under the key of their kind, author, room and day.
+    /// The personal fields: texts under the key of their kind, author, room and day, names under
+    /// the user's own.
     pub fn personal(&mut self, at: Timestamp) -> Vec<PersonalField<'_>> {
         let text = |kind: TextKind, revision: u32, author, room, row, field| {
             let scope = KeyScope::Text { kind, author, room, day: at.day() };
@@ -255,12 +259,17 @@ impl RoomEvent {
                 let row = e.transcript_id.get();
                 text(transcript, e.revision, e.user_id, e.room_id, row, &mut e.text)
             }
+            Self::ParticipantJoined(e) => {
+                let scope = KeyScope::User(e.user_id);
+                let label = label("participant.display_name", e.participant_id.get());
+                let sealed = |field| PersonalField { scope, label, field };
+                e.display_name.as_mut().map(sealed).into_iter().collect()
+            }
             Self::Created(_)
             | Self::SettingsChanged(_)
             | Self::HandedOver(_)
             | Self::Closed(_)
             | Self::Deleted(_)
-            | Self::ParticipantJoined(_)
             | Self::ParticipantAdmitted(_)
             | Self::ParticipantLeft(_)
             | Self::ParticipantRemoved(_)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Admission, Consent, RoomEvent};
 use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, TranscriptId, UserId};
+use crate::sealed::Personal;
 use crate::time::Timestamp;
 
 /// All rooms, and the ways to find one.
@@ -99,8 +100,12 @@ pub struct Participant {
     pub admission: Admission,
     /// What may be done with their signing.
     pub consent: Consent,
+    /// The language they sign, if said.
+    pub language: Option<String>,
     /// The model they want.
     pub model: Option<String>,
+    /// What a guest is called, sealed under the guest's key.
+    pub display_name: Option<Personal>,
 }
 
 /// Whose text a message or a segment is, and where it stands.
@@ -210,7 +215,9 @@ impl Rooms {
                     joined_at: at,
                     admission: Admission::Admitted,
                     consent: Consent::None,
+                    language: None,
                     model: None,
+                    display_name: None,
                 };
                 self.codes.insert(e.room_code, e.room_id);
                 self.link(e.owner_id, e.room_id);

@@ -2,8 +2,10 @@
 
 pub mod account;
 pub mod admin;
+pub mod guest;
 pub mod login;
 pub mod register;
+pub mod reset;
 pub mod token;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,7 @@ use crate::subject::Subject;
 #[expect(missing_docs, reason = "each variant is documented at its payload")]
 pub enum UserCommand {
     Register(register::Register),
+    RegisterGuest(guest::RegisterGuest),
     LogIn(login::LogIn),
     RecordLoginFailures(login::RecordLoginFailures),
     RecordSeen(login::RecordSeen),
@@ -29,6 +32,10 @@ pub enum UserCommand {
     RevokeToken(token::RevokeToken),
     RevokeTokens(token::RevokeTokens),
     ChangePassword(account::ChangePassword),
+    ChangeUsername(account::ChangeUsername),
+    ChangeEmail(account::ChangeEmail),
+    RequestReset(reset::RequestReset),
+    ResetPassword(reset::ResetPassword),
     DeleteUser(account::DeleteUser),
     GrantAdmin(admin::GrantAdmin),
     RevokeAdmin(admin::RevokeAdmin),
@@ -45,6 +52,7 @@ impl UserCommand {
     ) -> Result<Decision, Rejection> {
         match self {
             Self::Register(command) => command.decide(state, stamp),
+            Self::RegisterGuest(command) => command.decide(state, stamp),
             Self::LogIn(command) => command.decide(state, stamp),
             Self::RecordLoginFailures(command) => command.decide(state, actor, stamp),
             Self::RecordSeen(command) => command.decide(state, actor),
@@ -52,6 +60,10 @@ impl UserCommand {
             Self::RevokeToken(command) => command.decide(state, actor),
             Self::RevokeTokens(token::RevokeTokens {}) => token::RevokeTokens::decide(state, actor),
             Self::ChangePassword(command) => command.decide(state, actor),
+            Self::ChangeUsername(command) => command.decide(state, actor),
+            Self::ChangeEmail(command) => command.decide(state, actor),
+            Self::RequestReset(command) => command.decide(state, actor, stamp),
+            Self::ResetPassword(command) => command.decide(state, stamp),
             Self::DeleteUser(command) => command.decide(state, actor),
             Self::GrantAdmin(command) => command.decide(state, actor),
             Self::RevokeAdmin(command) => command.decide(state, actor),

@@ -14,6 +14,7 @@ pub struct Users {
     by_username: HashMap<NameDigest, UserId>,
     by_email: HashMap<NameDigest, UserId>,
     by_token: HashMap<TokenDigest, (UserId, TokenId)>,
+    by_reset: HashMap<TokenDigest, UserId>,
     admins: usize,
 }
 
@@ -123,6 +124,11 @@ impl Users {
         Some((*user, self.by_id.get(user)?.token(*token)?))
     }
 
+    /// Whose newest password reset link this is, whether or not it is still good.
+    pub fn by_reset(&self, digest: TokenDigest) -> Option<UserId> {
+        self.by_reset.get(&digest).copied()
+    }
+
     /// How many administrators there are.
     pub fn admins(&self) -> usize {
         self.admins
@@ -221,11 +227,17 @@ impl Users {
             }
             UserEvent::PasswordChanged(e) => {
                 user.password_hash = e.password_hash.clone();
-                user.reset = None;
+                if let Some(reset) = user.reset.take() {
+                    self.by_reset.remove(&reset.digest);
+                }
             }
             UserEvent::PasswordRehashed(e) => user.password_hash = e.password_hash.clone(),
             UserEvent::ResetRequested(e) => {
-                user.reset = Some(PasswordReset { digest: e.digest, expires_at: e.expires_at });
+                let reset = PasswordReset { digest: e.digest, expires_at: e.expires_at };
+                if let Some(earlier) = user.reset.replace(reset) {
+                    self.by_reset.remove(&earlier.digest);
+                }
+                self.by_reset.insert(e.digest, e.user_id);
             }
             UserEvent::AdminGranted(_) => {
                 self.admins += usize::from(!user.is_admin);
@@ -290,6 +302,9 @@ impl Users {
         for token in &user.tokens {
             self.by_token.remove(&token.digest);
         }
+        if let Some(reset) = user.reset {
+            self.by_reset.remove(&reset.digest);
+        }
         self.by_username.remove(&user.username_digest);
         self.by_email.remove(&user.email_digest);
         self.admins -= usize::from(user.is_admin);
@@ -306,6 +321,7 @@ impl Users {
             for token in &user.tokens {
                 self.by_token.insert(token.digest, (id, token.id));
             }
+            self.by_reset.extend(user.reset.map(|reset| (reset.digest, id)));
             self.admins += usize::from(user.is_admin);
             self.by_id.insert(id, user.clone());
         }

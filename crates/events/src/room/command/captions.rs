@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::leave::one;
+use super::leave::{nothing, one};
 use super::{acting_user, open_room_of};
 use crate::command::{Actor, Decision, Rejection};
 use crate::id::RoomId;
 use crate::room::event::{Consent, ConsentChanged, RoomEvent};
 use crate::state::State;
-use crate::subject::Subject;
+use crate::text;
 
 /// Switch captions of one's own signing on or off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,13 +27,13 @@ impl SetCaptions {
     pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
         let user_id = acting_user(state, actor)?;
         let room = open_room_of(state, user_id, self.room)?;
-        let same = room
-            .participants
-            .get(&user_id)
-            .is_some_and(|now| now.consent == self.consent && now.model == self.model);
+        text::tag("language", self.language.as_deref())?;
+        text::tag("model", self.model.as_deref())?;
+        let same = room.participants.get(&user_id).is_some_and(|now| {
+            now.consent == self.consent && now.model == self.model && now.language == self.language
+        });
         if same {
-            let subject = Subject::Room(self.room);
-            return Ok(Decision { subject, events: Vec::new(), created: None });
+            return Ok(nothing(self.room));
         }
         Ok(one(
             self.room,

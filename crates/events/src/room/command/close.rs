@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::leave::one;
+use super::leave::{nothing, one};
 use super::{acting_user, owned_room};
 use crate::command::{Actor, Decision, Rejection, SystemRole};
 use crate::id::RoomId;
 use crate::room::event::{Closed, Deleted, RoomEvent};
 use crate::room::state::{Phase, Room};
 use crate::state::State;
-use crate::subject::Subject;
 
 /// End the call; what was said stays readable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,11 +33,7 @@ impl Close {
         };
         match room.phase {
             Phase::Open => Ok(one(self.room, RoomEvent::Closed(Closed { room_id: self.room }))),
-            Phase::Closed { .. } => Ok(Decision {
-                subject: Subject::Room(self.room),
-                events: Vec::new(),
-                created: None,
-            }),
+            Phase::Closed { .. } => Ok(nothing(self.room)),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::room::event::{self, RoomEvent};
 use crate::room::state::Settings;
 use crate::state::State;
 use crate::subject::Subject;
+use crate::text;
 
 /// Create a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ impl Settings {
             let detail = format!("is {}; 2 to {CAPACITY_MAX} are allowed", self.capacity);
             return Err(Rejection::Invalid { field: "capacity", detail });
         }
+        text::tag("model", self.model.as_deref())?;
+        text::tag("language", self.language.as_deref())?;
         match self.retention_days {
             Some(days) if !(1..=RETENTION_DAYS_MAX).contains(&days) => {
                 let detail = format!("is {days}; 1 to {RETENTION_DAYS_MAX} are allowed");

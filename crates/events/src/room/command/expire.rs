@@ -3,12 +3,11 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::leave::one;
+use super::leave::{nothing, one};
 use crate::command::{Actor, Decision, Rejection, SystemRole};
 use crate::id::RoomId;
 use crate::room::event::{RoomEvent, TextsExpired};
 use crate::state::State;
-use crate::subject::Subject;
 
 /// Let the transcript texts of the days before `before` go.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -37,8 +36,7 @@ impl ExpireTexts {
         let due = kept_from.is_some_and(|kept_from| self.before <= kept_from)
             && room.transcripts().any(|text| text.created_at.day() < self.before);
         if !due {
-            let subject = Subject::Room(self.room);
-            return Ok(Decision { subject, events: Vec::new(), created: None });
+            return Ok(nothing(self.room));
         }
         Ok(one(
             self.room,

@@ -54,6 +54,11 @@ impl Remove {
     }
 }
 
+/// A decision that things are as asked already.
+pub(crate) fn nothing(room: RoomId) -> Decision {
+    Decision { subject: Subject::Room(room), events: Vec::new(), created: None }
+}
+
 /// A decision of one event that makes no row of its own.
 pub(crate) fn one(room: RoomId, event: RoomEvent) -> Decision {
     Decision { subject: Subject::Room(room), events: vec![Event::Room(event)], created: None }

@@ -27,7 +27,9 @@ impl Room {
                         joined_at: at,
                         admission: e.admission,
                         consent: Consent::None,
+                        language: None,
                         model: None,
+                        display_name: e.display_name.clone(),
                     },
                 );
             }
@@ -47,6 +49,7 @@ impl Room {
             RoomEvent::ConsentChanged(e) => {
                 if let Some(participant) = self.participants.get_mut(&e.user_id) {
                     participant.consent = e.consent;
+                    participant.language.clone_from(&e.language);
                     participant.model.clone_from(&e.model);
                 }
             }

@@ -31,7 +31,9 @@ pub struct Register {
 }
 
 /// Names that the system gives to guests.
-const GUEST_PREFIX: &str = "guest-";
+pub(crate) const GUEST_PREFIX: &str = "guest-";
+/// Where nobody's mail goes.
+pub(crate) const GUEST_DOMAIN: &str = "@guest.invalid";
 
 impl Register {
     pub(crate) fn decide(&self, state: &State, stamp: &mut Stamp) -> Result<Decision, Rejection> {
@@ -39,12 +41,7 @@ impl Register {
             let detail = "there is an administrator already; ask them".to_owned();
             return Err(Rejection::Gone(detail));
         }
-        let username = text::name("username", &self.username, text::USERNAME)?;
-        let reserved = text::compared_name(&username).starts_with(GUEST_PREFIX);
-        if reserved || username.contains(':') {
-            let detail = "can't start with \"guest-\" or contain a colon; choose another";
-            return Err(Rejection::Invalid { field: "username", detail: detail.to_owned() });
-        }
+        let username = checked_username(&self.username)?;
         let email = checked_email(&self.email)?;
         if state.users.by_username(self.username_digest).is_some() {
             return Err(Rejection::UsernameTaken);
@@ -69,13 +66,24 @@ impl Register {
     }
 }
 
+/// A name that people may choose.
+pub(crate) fn checked_username(username: &Clear) -> Result<String, Rejection> {
+    let username = text::name("username", username, text::USERNAME)?;
+    let reserved = text::compared_name(&username).starts_with(GUEST_PREFIX);
+    if reserved || username.contains(':') {
+        let detail = "can't start with \"guest-\" or contain a colon; choose another".to_owned();
+        return Err(Rejection::Invalid { field: "username", detail });
+    }
+    Ok(username)
+}
+
 /// An address with something before and a domain after its one `@`.
 pub(crate) fn checked_email(email: &Clear) -> Result<String, Rejection> {
     let email = text::name("email", &Clear::new(text::email(email.expose())), text::EMAIL)?;
     let plausible = email.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@')
     });
-    let reserved = email.ends_with("@guest.invalid");
+    let reserved = email.ends_with(GUEST_DOMAIN);
     if !plausible || reserved || email.chars().any(char::is_whitespace) {
         let detail = "is not an e-mail address such as ada@example.org".to_owned();
         return Err(Rejection::Invalid { field: "email", detail });

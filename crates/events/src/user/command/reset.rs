@@ -1,0 +1,79 @@
+//! Password reset by a link that works once, for a short while.
+
+use serde::{Deserialize, Serialize};
+
+use super::{administrator, existing, of_user};
+use crate::command::{Actor, Decision, Rejection, Stamp, SystemRole};
+use crate::id::{TokenDigest, UserId};
+use crate::sealed::{Clear, Personal};
+use crate::state::State;
+use crate::user::event::{
+    LoginFailuresCleared, PasswordChanged, ResetRequested, RevocationReason, TokensRevoked,
+    UserEvent,
+};
+
+/// Make a link, which takes the place of any earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RequestReset {
+    /// For whom.
+    pub user: UserId,
+    /// Of the secret in the link.
+    pub digest: TokenDigest,
+    /// How long the link is good, in seconds.
+    pub lifetime_s: u32,
+}
+
+/// Set a new password by a link; every log-in ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResetPassword {
+    /// Of the secret in the link.
+    pub digest: TokenDigest,
+    /// bcrypt.
+    pub password_hash: Clear,
+}
+
+impl RequestReset {
+    pub(crate) fn decide(
+        self,
+        state: &State,
+        actor: Actor,
+        stamp: &Stamp,
+    ) -> Result<Decision, Rejection> {
+        if actor != Actor::System(SystemRole::Api) {
+            administrator(state, actor)?;
+        }
+        let user = existing(state, self.user)?;
+        if user.guest_of.is_some() {
+            return Err(Rejection::Forbidden("guests have no password".to_owned()));
+        }
+        if user.is_blocked() {
+            return Err(Rejection::Blocked);
+        }
+        let expires_at = stamp.now.plus_seconds(i64::from(self.lifetime_s));
+        let requested = ResetRequested { user_id: self.user, digest: self.digest, expires_at };
+        Ok(of_user(self.user, vec![UserEvent::ResetRequested(requested)]))
+    }
+}
+
+impl ResetPassword {
+    pub(crate) fn decide(&self, state: &State, stamp: &Stamp) -> Result<Decision, Rejection> {
+        let gone =
+            || Rejection::Gone("this link was used or has expired; ask for a new one".into());
+        let user_id = state.users.by_reset(self.digest).ok_or_else(gone)?;
+        let user = existing(state, user_id)?;
+        user.reset.filter(|reset| reset.expires_at > stamp.now).ok_or_else(gone)?;
+        if user.is_blocked() {
+            return Err(Rejection::Blocked);
+        }
+        let password_hash = Personal::from_clear(&self.password_hash);
+        let reason = RevocationReason::PasswordChanged;
+        let mut events = vec![
+            UserEvent::PasswordChanged(PasswordChanged { user_id, password_hash }),
+            UserEvent::TokensRevoked(TokensRevoked { user_id, except: None, reason }),
+        ];
+        if user.failed_login_attempts > 0 {
+            events.push(UserEvent::LoginFailuresCleared(LoginFailuresCleared { user_id }));
+        }
+        Ok(of_user(user_id, events))
+    }
+}
