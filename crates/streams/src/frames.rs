@@ -3,6 +3,7 @@
 
 mod ledger;
 mod local;
+mod nats;
 
 use bytes::Bytes;
 use events::{RoomId, UserId};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use ledger::UPLOADS_MAX;
 pub use ledger::{IDLE_MAX, LIVE_AGE_MAX, LIVE_FRAMES_MAX, STREAM_BYTES_MAX, UPLOAD_FRAMES_MAX};
 pub use local::{BUFFER_BYTES_MAX, STREAMS_MAX, local};
+pub use nats::over_nats;
 
 /// The sender's name for a stream of frames: 1 to 64 of `A-Z a-z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -131,6 +133,29 @@ pub struct StreamStatus {
     pub waiting_max: u32,
 }
 
+/// Which rooms a worker works for, where several share the work: the `index`-th of `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partition {
+    index: u64,
+    of: u64,
+}
+
+impl Partition {
+    /// All rooms: the only worker.
+    pub const ALL: Self = Self { index: 0, of: 1 };
+
+    /// The `index`-th (from 0) of `of` workers; none if there is no such worker.
+    pub fn new(index: u64, of: u64) -> Option<Self> {
+        (index < of).then_some(Self { index, of })
+    }
+
+    /// Whether a room's frames are for this worker. Every room is for exactly one.
+    pub fn covers(self, room: RoomId) -> bool {
+        // Ids end in many zeros: multiplied by the golden ratio, the high bits are well mixed.
+        (room.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % self.of == self.index
+    }
+}
+
 /// The buffer of frames between API and recognizer. Cheap to clone.
 #[derive(Clone)]
 pub struct Frames(std::sync::Arc<dyn FrameBuffer>);
@@ -140,7 +165,7 @@ pub trait FrameBuffer: Send + Sync + 'static {
     /// Takes a batch. A batch that was taken before (by its sequence) changes nothing; one that
     /// begins elsewhere than at the frame that comes next is refused. A stream that the buffer does
     /// not know begins wherever its first batch does. A flush ends what was taken, whatever its
-    /// `first_seq`; where nothing waits it changes nothing.
+    /// `first_seq` says; where nothing waits it changes nothing.
     fn push(
         &self,
         batch: FrameBatch,
@@ -153,7 +178,8 @@ pub trait FrameBuffer: Send + Sync + 'static {
     fn discard(&self, room: RoomId, user: UserId) -> futures::future::BoxFuture<'_, ()>;
 
     /// The next batch for a worker, in order within a stream. After a worker's restart everything
-    /// that is not done comes again, from each stream's oldest buffered frame on.
+    /// that is not done comes again, from each stream's oldest buffered frame on. A stream may also
+    /// go back, to what is not done, or jump ahead, where frames grew too old.
     fn next(&self) -> futures::future::BoxFuture<'_, Result<FrameBatch, FramesError>>;
 
     /// A worker says: the finals of all frames below `done_seq` are in the log; forget those frames.
@@ -213,6 +239,20 @@ mod tests {
             received_us: 0,
             model: None,
         }
+    }
+
+    #[test]
+    fn every_room_has_exactly_one_worker_and_every_worker_rooms() {
+        let workers: Vec<_> = (0..3).map(|index| Partition::new(index, 3).unwrap()).collect();
+        assert_eq!(Partition::new(3, 3), None);
+        let mut rooms = [0; 3];
+        for room in (0..300).map(|n| RoomId::new((1_700_000_000 + n) << 12)) {
+            assert!(Partition::ALL.covers(room));
+            let of: Vec<_> = (0..3).filter(|index| workers[*index].covers(room)).collect();
+            assert_eq!(of.len(), 1);
+            rooms[of[0]] += 1;
+        }
+        assert!(rooms.iter().all(|count| *count > 60), "{rooms:?}");
     }
 
     #[test]

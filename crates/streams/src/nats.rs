@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use events::subject::Subjects;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -65,6 +65,32 @@ pub struct Nats {
     pub(crate) replicas: usize,
     /// The address without secrets, for messages.
     pub(crate) place: String,
+}
+
+impl Nats {
+    /// Subscribes, and waits until the server knows of it: it answers in the order it was asked.
+    pub(crate) async fn subscribe(&self, subject: String) -> Result<Subscriber, LogError> {
+        let subscribed = self.client.subscribe(subject).await;
+        let subscriber = subscribed.map_err(|error| self.unreachable(error))?;
+        self.settle().await?;
+        Ok(subscriber)
+    }
+
+    /// As [`Self::subscribe`], in a group of which one member gets each message.
+    pub(crate) async fn share(&self, subject: String, group: &str) -> Result<Subscriber, LogError> {
+        let subscribed = self.client.queue_subscribe(subject, group.to_owned()).await;
+        let subscriber = subscribed.map_err(|error| self.unreachable(error))?;
+        self.settle().await?;
+        Ok(subscriber)
+    }
+
+    async fn settle(&self) -> Result<(), LogError> {
+        self.jetstream.query_account().await.map(drop).map_err(|error| self.unreachable(error))
+    }
+
+    pub(crate) fn unreachable(&self, source: impl Into<async_nats::Error>) -> LogError {
+        LogError::Unreachable { place: self.place.clone(), source: source.into() }
+    }
 }
 
 /// Connects, or says within seconds why not.

@@ -67,12 +67,7 @@ impl CommandSender for NatsCommands {
 /// Begins to take commands for the decider of this process: those that come over NATS and those
 /// of its own process, which take the short way. Ends when the queue is dropped.
 pub async fn serve_nats(nats: &Nats) -> Result<(Commands, CommandQueue), LogError> {
-    let subject = nats.subjects.commands();
-    let requests = nats.client.queue_subscribe(subject, QUEUE_GROUP.to_owned()).await;
-    let requests = requests.map_err(|error| LogError::Unreachable {
-        place: nats.place.clone(),
-        source: error.into(),
-    })?;
+    let requests = nats.share(nats.subjects.commands(), QUEUE_GROUP).await?;
     let (sender, queue) = local_parts();
     tokio::spawn(serve(nats.client.clone(), requests, sender.clone()));
     Ok((Commands::from_sender(sender), queue))

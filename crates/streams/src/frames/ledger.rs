@@ -50,11 +50,28 @@ impl<T> Ledger<T> {
     /// what came before, and its sender goes on from what was done.
     pub(super) fn beginning_with(batch: &FrameBatch, now: Instant) -> Self {
         let upload = batch.format == FrameFormat::Pose;
-        Self::known(upload, batch.first_seq, batch.first_seq, now)
+        Self::new(upload, batch.first_seq, batch.first_seq, now)
     }
 
-    /// A stream that stands where somebody else has left it.
-    pub(super) fn known(upload: bool, next_seq: u64, done_seq: u64, now: Instant) -> Self {
+    /// A stream that stands where another process has left it. What is not done counts as waiting
+    /// from now on.
+    pub(super) fn found(
+        upload: bool,
+        next_seq: u64,
+        done_seq: u64,
+        content: T,
+        now: Instant,
+    ) -> Self {
+        let mut ledger = Self::new(upload, next_seq, done_seq, now);
+        if next_seq > done_seq {
+            let max = u64::from(if upload { UPLOAD_FRAMES_MAX } else { LIVE_FRAMES_MAX });
+            let count = (next_seq - done_seq).min(max) as u32;
+            ledger.waiting.push_back(Piece { end: next_seq, count, bytes: 0, at: now, content });
+        }
+        ledger
+    }
+
+    fn new(upload: bool, next_seq: u64, done_seq: u64, now: Instant) -> Self {
         Self { upload, next_seq, done_seq, waiting: VecDeque::new(), used: now }
     }
 
@@ -142,15 +159,21 @@ impl<T> Ledger<T> {
 
     /// Nothing waits and nobody came for long: it may be forgotten.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.waiting.is_empty() && now.duration_since(self.used) > IDLE_MAX
+        self.waiting.is_empty() && self.is_unused(now)
+    }
+
+    /// Nobody came for long.
+    pub(super) fn is_unused(&self, now: Instant) -> bool {
+        now.duration_since(self.used) > IDLE_MAX
     }
 
     /// Where it stands.
     pub(super) fn status(&self) -> StreamStatus {
+        let not_done = |piece: &Piece<T>| (piece.end - self.done_seq).min(u64::from(piece.count));
         StreamStatus {
             next_seq: self.next_seq,
             done_seq: self.done_seq,
-            waiting: self.waiting.iter().map(|piece| piece.count).sum(),
+            waiting: self.waiting.iter().map(not_done).sum::<u64>() as u32,
             waiting_max: if self.upload { UPLOAD_FRAMES_MAX } else { LIVE_FRAMES_MAX },
         }
     }

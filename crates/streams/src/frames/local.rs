@@ -60,7 +60,7 @@ impl Stream {
 }
 
 impl Buffer {
-    fn push(&mut self, batch: FrameBatch, now: Instant) -> Result<StreamStatus, FramesError> {
+    fn push(&mut self, mut batch: FrameBatch, now: Instant) -> Result<StreamStatus, FramesError> {
         self.sweep(now);
         if !self.streams.contains_key(&batch.key) {
             if batch.count == 0 {
@@ -83,6 +83,9 @@ impl Buffer {
             return Err(FramesError::Full { waiting, max });
         }
         self.bytes += batch.payload.len();
+        if batch.count == 0 {
+            batch.first_seq = stream.ledger.status().next_seq;
+        }
         if !std::mem::replace(&mut stream.queued, true) {
             self.ready.push_back(batch.key.clone());
         }

@@ -21,11 +21,7 @@ struct NatsLive {
 
 /// A bus that reaches every process with the same prefix on the same NATS.
 pub async fn over_nats(nats: &Nats) -> Result<Live, LogError> {
-    let arriving = nats.client.subscribe(nats.subjects.live_all()).await;
-    let arriving = arriving.map_err(|error| LogError::Unreachable {
-        place: nats.place.clone(),
-        source: error.into(),
-    })?;
+    let arriving = nats.subscribe(nats.subjects.live_all()).await?;
     let incoming = broadcast::Sender::new(LIVE_WAITING_MAX);
     let (outgoing, leaving) = mpsc::channel(LIVE_WAITING_MAX);
     let carrier = join(

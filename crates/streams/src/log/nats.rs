@@ -60,11 +60,10 @@ pub async fn create(nats: &Nats, id: LogId) -> Result<Log, LogError> {
 async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
     let place = &nats.place;
     let unsuitable = |reason| LogError::Unsuitable { place: place.clone(), reason };
-    let failed = |source| LogError::Unreachable { place: place.clone(), source };
     capability::check_server(nats).map_err(unsuitable)?;
     let wanted = capability::stream_config(nats, id_if_new);
     let stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
-    let info = stream.map_err(|error| failed(error.into()))?.cached_info().clone();
+    let info = stream.map_err(|error| nats.unreachable(error))?.cached_info().clone();
     let id = capability::check_stream(&info.config, &wanted).map_err(unsuitable)?;
     check_whole(place, &info)?;
     tracing::info!(
@@ -72,10 +71,9 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
         "the log is on NATS; set `sync_interval: always` there, else blocks of the last two \
          minutes can be lost when the server's machine dies"
     );
-    let hints = nats.client.subscribe(nats.subjects.log_appended()).await;
-    let hints = hints.map_err(|error| failed(error.into()))?;
+    let hints = nats.subscribe(nats.subjects.log_appended()).await?;
     let stream = nats.jetstream.get_stream_no_info(&wanted.name).await;
-    let stream = stream.map_err(|error| failed(error.into()))?;
+    let stream = stream.map_err(|error| nats.unreachable(error))?;
     let appended = watch::Sender::new(BlockNumber::new(info.state.last_sequence));
     let listener = tokio::spawn(listen(hints, stream.clone(), appended.clone()));
     Ok(Log::new(NatsLog {
@@ -133,10 +131,6 @@ enum Attempt {
 }
 
 impl NatsLog {
-    fn unreachable(&self, source: impl Into<async_nats::Error>) -> LogError {
-        LogError::Unreachable { place: self.nats.place.clone(), source: source.into() }
-    }
-
     /// Sends the block again until the outcome is known: a server that has it says so, by its
     /// hash within the duplicate window, by the expected sequence ever after.
     async fn append_message(&self, block: Arc<Block>) -> Result<(), AppendError> {
@@ -166,7 +160,7 @@ impl NatsLog {
                 Attempt::Unknown(source) => source,
             };
             if Instant::now() + RETRY_PAUSE > deadline {
-                return Err(AppendError::Log(self.unreachable(source)));
+                return Err(AppendError::Log(self.nats.unreachable(source)));
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
@@ -221,7 +215,7 @@ impl NatsLog {
         match self.stream.get_raw_message(number.get()).await {
             Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(self.unreachable(error)),
+            Err(error) => Err(self.nats.unreachable(error)),
         }
     }
 
@@ -240,7 +234,7 @@ impl NatsLog {
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
                 return Ok(Head::empty(self.id));
             }
-            Err(error) => return Err(self.unreachable(error)),
+            Err(error) => return Err(self.nats.unreachable(error)),
         };
         let block = BlockNumber::new(message.sequence);
         let first_line = message.payload.split(|b| *b == b'\n').next().unwrap_or_default();

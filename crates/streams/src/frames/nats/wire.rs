@@ -1,0 +1,186 @@
+//! How frame batches lie in JetStream: the description in a header, the frames as they are, large
+//! batches in parts; beside them, per stream, a mark up to where it is done.
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Stream};
+use bytes::Bytes;
+use events::subject::FramesKind;
+use serde::{Deserialize, Serialize};
+
+use crate::frames::{FrameBatch, FrameFormat, FramesError, IDLE_MAX, LIVE_AGE_MAX, StreamKey};
+use crate::log::LogError;
+use crate::nats::Nats;
+
+/// Bytes of a part, well below what servers take in one message by default (1 MiB).
+const PART_BYTES: usize = 512 * 1024;
+/// Bytes of live frames that the server keeps; the oldest go first.
+const LIVE_BYTES_MAX: i64 = 512 * 1024 * 1024;
+/// Bytes of uploads that the server keeps; more are refused.
+const UPLOAD_BYTES_MAX: i64 = 1024 * 1024 * 1024;
+/// An upload that no worker takes is forgotten after a day.
+const UPLOAD_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const HEADER: &str = "Signcall-Frames";
+
+/// One message: a batch, or a part of one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) key: StreamKey,
+    first_seq: u64,
+    count: u32,
+    format: FrameFormat,
+    flush: bool,
+    received_us: i64,
+    model: Option<String>,
+    pub(super) part: usize,
+    pub(super) parts: usize,
+}
+
+/// Up to where a stream is done.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Done {
+    pub(super) key: StreamKey,
+    pub(super) done_seq: u64,
+}
+
+/// Which of the two streams a batch goes to.
+pub(super) fn kind(format: FrameFormat) -> FramesKind {
+    match format {
+        FrameFormat::Landmarks | FrameFormat::Images => FramesKind::Live,
+        FrameFormat::Pose => FramesKind::Upload,
+    }
+}
+
+/// The messages of a batch, in order.
+pub(super) fn parts(batch: &FrameBatch) -> Result<Vec<(HeaderMap, Bytes)>, FramesError> {
+    let count = batch.payload.len().div_ceil(PART_BYTES).max(1);
+    let message = |part: usize| {
+        let described = Part {
+            key: batch.key.clone(),
+            first_seq: batch.first_seq,
+            count: batch.count,
+            format: batch.format,
+            flush: batch.flush,
+            received_us: batch.received_us,
+            model: batch.model.clone(),
+            part,
+            parts: count,
+        };
+        let text = serde_json::to_string(&described).map_err(unavailable)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER, text);
+        let end = ((part + 1) * PART_BYTES).min(batch.payload.len());
+        Ok((headers, batch.payload.slice(part * PART_BYTES..end)))
+    };
+    (0..count).map(message).collect()
+}
+
+impl Part {
+    /// The description in a message's header.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        serde_json::from_str(headers.get(HEADER)?.as_str()).ok()
+    }
+
+    /// The sequence number that comes next after this message, if it is its batch's last.
+    pub(super) fn next_seq(&self) -> u64 {
+        let whole = self.part + 1 == self.parts;
+        self.first_seq + if whole { u64::from(self.count) } else { 0 }
+    }
+
+    /// The batch, once all its parts are there.
+    pub(super) fn with(self, payload: Bytes) -> FrameBatch {
+        FrameBatch {
+            key: self.key,
+            first_seq: self.first_seq,
+            count: self.count,
+            format: self.format,
+            payload,
+            flush: self.flush,
+            received_us: self.received_us,
+            model: self.model,
+        }
+    }
+}
+
+/// The three streams that frames need.
+#[derive(Clone)]
+pub(super) struct Streams {
+    live: Stream<()>,
+    uploads: Stream<()>,
+    done: Stream<()>,
+}
+
+impl Streams {
+    /// Makes the streams, or brings them to today's limits.
+    pub(super) async fn open(nats: &Nats) -> Result<Self, LogError> {
+        let open = async |kind| {
+            let config = config(nats, kind);
+            let name = config.name.clone();
+            let made = nats.jetstream.create_or_update_stream(config).await;
+            made.map_err(|error| nats.unreachable(error))?;
+            let stream = nats.jetstream.get_stream_no_info(name).await;
+            stream.map_err(|error| nats.unreachable(error))
+        };
+        Ok(Self {
+            live: open(FramesKind::Live).await?,
+            uploads: open(FramesKind::Upload).await?,
+            done: open(FramesKind::Done).await?,
+        })
+    }
+
+    pub(super) fn of(&self, kind: FramesKind) -> &Stream<()> {
+        match kind {
+            FramesKind::Live => &self.live,
+            FramesKind::Upload => &self.uploads,
+            FramesKind::Done => &self.done,
+        }
+    }
+}
+
+fn config(nats: &Nats, kind: FramesKind) -> Config {
+    let limits = match kind {
+        FramesKind::Live => Config {
+            max_age: LIVE_AGE_MAX,
+            max_bytes: LIVE_BYTES_MAX,
+            discard: DiscardPolicy::Old,
+            ..Default::default()
+        },
+        FramesKind::Upload => Config {
+            max_age: UPLOAD_AGE_MAX,
+            max_bytes: UPLOAD_BYTES_MAX,
+            discard: DiscardPolicy::New,
+            ..Default::default()
+        },
+        FramesKind::Done => Config {
+            max_age: IDLE_MAX,
+            max_messages_per_subject: 1,
+            discard: DiscardPolicy::Old,
+            ..Default::default()
+        },
+    };
+    Config {
+        name: nats.subjects.frames_stream(kind),
+        subjects: vec![nats.subjects.frames_all(kind)],
+        num_replicas: nats.replicas,
+        // Less than the least age; what is sent twice shows by its sequence.
+        duplicate_window: std::time::Duration::from_secs(1),
+        ..limits
+    }
+}
+
+/// The last message about a stream of frames, as the leader has it.
+pub(super) async fn last(
+    stream: &Stream<()>,
+    subject: &str,
+) -> Result<Option<StreamMessage>, FramesError> {
+    use async_nats::jetstream::stream::LastRawMessageErrorKind as Kind;
+    match stream.get_last_raw_message_by_subject(subject).await {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+pub(super) fn unavailable(error: impl ToString) -> FramesError {
+    FramesError::Unavailable(error.to_string())
+}
