@@ -1,0 +1,184 @@
+//! A few users and rooms, and any command that any of them could send.
+
+use events::room::command::{
+    admit, captions, close, create, join, leave, message, settings, transcript,
+};
+use events::room::{Consent, Settings, TranscriptKind};
+use events::user::TokenKind;
+use events::user::command::{account, admin, guest, login, register, reset, token};
+use events::{
+    Actor, Clear, Command, MessageId, NameDigest, RoomCode, RoomId, SegmentId, State, SystemRole,
+    Timestamp, TokenDigest, TokenId, TranscriptId, UserId,
+};
+
+/// What to do, as plain numbers; turned into a command on the state as it is then.
+pub(crate) type Choice = (u8, u8, u8, u8);
+
+fn pick<T: Copy + Ord>(all: impl Iterator<Item = T>, choice: u8) -> Option<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    (!all.is_empty()).then(|| all[usize::from(choice) % all.len()])
+}
+
+fn name(choice: u8) -> (Clear, NameDigest) {
+    let n = choice % 8;
+    (Clear::new(format!("name{n}")), NameDigest::from_bytes([n; 16]))
+}
+
+fn address(choice: u8) -> (Clear, NameDigest) {
+    let n = choice % 8;
+    (Clear::new(format!("name{n}@example.org")), NameDigest::from_bytes([100 + n; 16]))
+}
+
+fn new_token(serial: u64) -> token::NewToken {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&serial.to_be_bytes());
+    let digest = TokenDigest::from_bytes(bytes);
+    token::NewToken { digest, kind: TokenKind::Api, lifetime_s: 600, cap_s: 3600 }
+}
+
+/// The command of a choice and its actor; `serial` tells codes, tokens and segments apart.
+pub(crate) fn command(
+    state: &State,
+    choice: Choice,
+    serial: u64,
+    now: Timestamp,
+) -> (Actor, Command) {
+    let (what, who, whom, other) = choice;
+    let none = UserId::new(7);
+    let actor = pick(state.users.iter().map(|(id, _)| id), who).unwrap_or(none);
+    let user = pick(state.users.iter().map(|(id, _)| id), whom).unwrap_or(none);
+    let room = pick(state.rooms.iter().map(|(id, _)| id), other).unwrap_or(RoomId::new(7));
+    let command = if what.is_multiple_of(2) {
+        of_user(state, what / 2, user, room, other, serial, now)
+    } else {
+        of_room(state, what / 2, user, room, whom, serial, now)
+    };
+    let actor = match what % 50 {
+        47 => Actor::System(SystemRole::Recognizer),
+        48 => Actor::System(SystemRole::Api),
+        49 => Actor::System(SystemRole::Operator),
+        _ if matches!(&command, Command::Room(events::room::RoomCommand::RecordTranscript(_))) => {
+            Actor::System(SystemRole::Recognizer)
+        }
+        _ => Actor::User(actor),
+    };
+    (actor, command)
+}
+
+fn of_user(
+    state: &State,
+    what: u8,
+    user: UserId,
+    room: RoomId,
+    other: u8,
+    serial: u64,
+    now: Timestamp,
+) -> Command {
+    let token = new_token(serial);
+    let token_of = |user| state.users.get(user).and_then(|user| user.tokens.first());
+    let token_id = token_of(user).map_or(TokenId::new(7), |token| token.id);
+    let password_hash = Clear::new("hash");
+    let ((username, username_digest), (email, email_digest)) = (name(other), address(other / 8));
+    match what % 18 {
+        0..3 => {
+            let bootstrap = other.is_multiple_of(4);
+            register::Register {
+                username,
+                username_digest,
+                email,
+                email_digest,
+                password_hash,
+                bootstrap,
+                token,
+            }
+            .into()
+        }
+        3 => login::LogIn { user, token, known_device: false, rehashed: None }.into(),
+        4 => login::RecordLoginFailures { user, attempts: 3, lock_after: 5, lock_s: 60 }.into(),
+        5 => login::RecordSeen { seen: vec![(user, now)] }.into(),
+        6 => token::RenewToken { user, token: token_id, lifetime_s: 600, when_left_s: 60 }.into(),
+        7 => token::RevokeToken { token: token_id }.into(),
+        8 => token::RevokeTokens {}.into(),
+        9 => account::ChangePassword { user, password_hash, keep: Some(token_id) }.into(),
+        10 => account::DeleteUser { user, erase_content: other.is_multiple_of(2) }.into(),
+        11 => admin::GrantAdmin { user }.into(),
+        12 => admin::RevokeAdmin { user }.into(),
+        13 => admin::Block { user, reason: Clear::new("why") }.into(),
+        14 => admin::Unblock { user }.into(),
+        15 => account::ChangeUsername { username, digest: username_digest }.into(),
+        16 if other < 128 => account::ChangeEmail { email, digest: email_digest }.into(),
+        16 => guest::RegisterGuest { room, token }.into(),
+        _ => {
+            let digest =
+                state.users.get(user).and_then(|user| user.reset).map(|reset| reset.digest);
+            match digest {
+                Some(digest) => reset::ResetPassword { digest, password_hash }.into(),
+                None => reset::RequestReset { user, digest: token.digest, lifetime_s: 600 }.into(),
+            }
+        }
+    }
+}
+
+fn of_room(
+    state: &State,
+    what: u8,
+    user: UserId,
+    room: RoomId,
+    whom: u8,
+    serial: u64,
+    now: Timestamp,
+) -> Command {
+    let text = Clear::new("text");
+    let segment = SegmentId::from_bytes([whom % 16; 16]);
+    // Rows have the ids of their events; a few of the newest are tried.
+    let row = |offset: u64| serial.saturating_sub(offset);
+    let settings = Settings {
+        locked: whom.is_multiple_of(5),
+        lobby: whom.is_multiple_of(3),
+        guests: whom.is_multiple_of(2),
+        capacity: 2 + u32::from(whom % 4),
+        ..Settings::default()
+    };
+    let version = state.rooms.get(room).map(|room| room.version);
+    let expected = version.filter(|_| whom.is_multiple_of(2));
+    match what % 16 {
+        0 => create::Create { code: RoomCode::from_random(serial), settings }.into(),
+        1 | 2 => join::Join { room }.into(),
+        3 => join::JoinAsGuest { room, display_name: Clear::new("Guest") }.into(),
+        4 => leave::Leave { room }.into(),
+        5 => leave::Remove { room, user }.into(),
+        6 if whom < 40 => close::Close { room }.into(),
+        6 if whom < 80 => close::Delete { room }.into(),
+        6 => admit::Admit { room, user, admit: whom.is_multiple_of(2) }.into(),
+        7 => admit::Admit { room, user, admit: true }.into(),
+        8 => settings::ChangeSettings { room, settings, expected }.into(),
+        9 => settings::HandOver { room, to: user, expected }.into(),
+        10 => {
+            let consent = if whom < 128 { Consent::Captions } else { Consent::None };
+            captions::SetCaptions { room, consent, language: None, model: None }.into()
+        }
+        11 => message::SendMessage { room, text }.into(),
+        12 => {
+            let message = MessageId::new(row(u64::from(whom % 4)));
+            message::EditMessage { room, message, text, expected: None }.into()
+        }
+        13 => transcript::RecordTranscript {
+            room,
+            user,
+            segment,
+            kind: TranscriptKind::Gloss,
+            text,
+            start: now,
+            end: now,
+            confidence: 0.5,
+            model: "m".into(),
+        }
+        .into(),
+        14 => transcript::TypeCaption { room, segment, text }.into(),
+        _ => {
+            let transcript = TranscriptId::new(row(u64::from(whom % 4)));
+            transcript::CorrectTranscript { room, transcript, text, expected: None }.into()
+        }
+    }
+}
