@@ -53,7 +53,6 @@ function lost() {
 function frame() {
   const skip = document.getElementById('skip');
   if (skip) skip.textContent = t('skip');
-  document.body.classList.toggle('in-room', /^\/rooms\//.test(location.pathname));
   fill(/** @type {Element} */ (document.getElementById('top')), top());
   fill(/** @type {Element} */ (document.getElementById('bottom')), bottom(relanguage));
 }

@@ -83,6 +83,7 @@ class Chat extends View {
     this.classList.add('editing');
     this.grow();
     this.input.focus();
+    this.input.setSelectionRange(this.input.value.length, this.input.value.length);
   }
 
   stopEditing() {
@@ -108,7 +109,9 @@ class Chat extends View {
     } else if (event.key === 'Escape' && this.editing !== null) this.stopEditing();
     else if (event.key === 'ArrowUp' && !this.input.value) {
       const last = [...this.call.chat.values()].findLast((row) => row.user_id === this.call.me && !row.deleted_at);
-      if (last) this.edit(last);
+      if (!last) return;
+      event.preventDefault();
+      this.edit(last);
     }
   }
 
