@@ -3,6 +3,7 @@
 //! names async-nats.
 
 pub mod commands;
+pub mod config;
 pub mod frames;
 pub mod live;
 pub mod log;
@@ -11,6 +12,7 @@ pub mod nats;
 pub mod testing;
 
 pub use commands::{Accepted, CommandQueue, Commands, Outcome, SubmitError, Submitted};
+pub use config::{Connected, Transport, connect};
 pub use frames::{FrameBatch, Frames, FramesError, StreamId, StreamKey};
 pub use live::{Live, LiveMessage};
 pub use log::{AppendError, Log, LogError};

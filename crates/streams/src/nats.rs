@@ -146,10 +146,10 @@ async fn options(config: &NatsConfig) -> Result<ConnectOptions, async_nats::Erro
 }
 
 fn report(event: &Event) {
-    match event {
-        Event::Connected => tracing::info!("connected to NATS"),
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost"),
-        other => tracing::warn!(event = %other, "NATS"),
+    if matches!(event, Event::Connected) {
+        tracing::info!("connected to NATS");
+    } else {
+        tracing::warn!(%event, "the connection to NATS");
     }
 }
 

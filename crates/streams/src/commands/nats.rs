@@ -80,9 +80,8 @@ async fn serve(client: Client, mut requests: Subscriber, queue: mpsc::Sender<Sub
             () = queue.closed() => break,
             Some(()) = answers.next(), if !answers.is_empty() => {}
             request = requests.next() => {
-                let Some(Message { payload, reply: Some(reply), .. }) = request else {
-                    if request.is_none() { break } else { continue }
-                };
+                let Some(Message { payload, reply, .. }) = request else { break };
+                let Some(reply) = reply else { continue };
                 let full = answers.len() >= WAITING_COMMANDS_MAX;
                 let waiting = if full { Err(SubmitError::Overloaded) } else { take(&queue, &payload) };
                 let client = client.clone();

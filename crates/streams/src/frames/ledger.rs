@@ -17,7 +17,7 @@ pub const UPLOADS_MAX: u32 = 4;
 /// Frames of a live stream are forgotten after this time, done or not.
 pub const LIVE_AGE_MAX: Duration = Duration::from_secs(30);
 /// A stream of which nothing waits is forgotten after this time.
-pub const IDLE_MAX: Duration = Duration::from_secs(600);
+pub const IDLE_MAX: Duration = Duration::from_mins(10);
 
 /// One stream of frames, each batch with a `T`.
 pub(super) struct Ledger<T> {

@@ -99,7 +99,7 @@ impl Known {
         self.sweep(Instant::now());
         let mut streams = self.streams.lock();
         if streams.len() >= STREAMS_MAX && !streams.contains_key(key) {
-            return Err(unavailable(format!("{STREAMS_MAX} streams are open")));
+            return Err(unavailable(&format!("{STREAMS_MAX} streams are open")));
         }
         Ok(Arc::clone(streams.entry(key.clone()).or_default()))
     }
@@ -201,9 +201,9 @@ impl NatsFrames {
     async fn check_uploads(&self, user: UserId) -> Result<(), FramesError> {
         let theirs = self.nats.subjects.frames_by(FramesKind::Upload, user);
         let waiting = self.streams.of(FramesKind::Upload).info_with_subjects(theirs).await;
-        let waiting = waiting.map_err(unavailable)?;
+        let waiting = waiting.map_err(|error| unavailable(&error))?;
         let waiting = waiting.try_fold(0, |count, _| async move { Ok(count + 1) }).await;
-        let waiting = waiting.map_err(unavailable)?;
+        let waiting = waiting.map_err(|error| unavailable(&error))?;
         if waiting >= UPLOADS_MAX {
             return Err(FramesError::TooManyUploads { waiting, max: UPLOADS_MAX });
         }
@@ -226,7 +226,7 @@ impl NatsFrames {
             match acknowledged {
                 Ok(acknowledged) => last = acknowledged.sequence,
                 Err(error) if is_elsewhere(&error) => return Ok(Published::Elsewhere),
-                Err(error) => return Err(unavailable(error)),
+                Err(error) => return Err(unavailable(&error)),
             }
         }
         Ok(Published::At(last))

@@ -20,7 +20,7 @@ const PAYLOAD_MIN: usize = events::block::BLOCK_BYTES_MAX + HEADERS_MAX;
 /// Bytes of a block's headers.
 pub(super) const HEADERS_MAX: usize = 1024;
 /// How long the server recognizes a message that is sent twice.
-const DUPLICATES: Duration = Duration::from_secs(120);
+const DUPLICATES: Duration = Duration::from_mins(2);
 /// Where the stream's metadata has the log's id.
 const ID_KEY: &str = "signcall_log";
 

@@ -317,10 +317,7 @@ fn kind(error: &sqlx::Error) -> Kind {
     const SQLITE_CORRUPT: u32 = 11;
     const SQLITE_FULL: u32 = 13;
     const SQLITE_NOTADB: u32 = 26;
-    let code = match error {
-        sqlx::Error::Database(error) => error.code().and_then(|code| code.parse::<u32>().ok()),
-        _ => None,
-    };
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     match code.map(|extended| extended & 0xff) {
         Some(SQLITE_FULL) => Kind::Full,
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Kind::Corrupt,

@@ -206,12 +206,15 @@ impl NatsLog {
     }
 
     async fn is_at_its_place(&self, block: &Block) -> Result<bool, LogError> {
-        let message = self.from_leader(block.header.block).await?;
+        let message = self.leaders_message(block.header.block).await?;
         Ok(message.is_some_and(|message| events::block::hash(&message.payload) == block.hash))
     }
 
     /// A block's message as the stream's leader has it.
-    async fn from_leader(&self, number: BlockNumber) -> Result<Option<StreamMessage>, LogError> {
+    async fn leaders_message(
+        &self,
+        number: BlockNumber,
+    ) -> Result<Option<StreamMessage>, LogError> {
         match self.stream.get_raw_message(number.get()).await {
             Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
@@ -223,7 +226,7 @@ impl NatsLog {
     async fn message(&self, number: BlockNumber) -> Result<Option<StreamMessage>, LogError> {
         match self.stream.direct_get(number.get()).await {
             Ok(message) => Ok(Some(message)),
-            Err(_) => self.from_leader(number).await,
+            Err(_) => self.leaders_message(number).await,
         }
     }
 

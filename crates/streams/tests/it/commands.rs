@@ -9,7 +9,7 @@ use events::{
 };
 use streams::commands::{local, over_nats, serve_nats};
 use streams::testing::NatsServer;
-use streams::{Accepted, CommandQueue, Commands, Outcome, SubmitError};
+use streams::{Accepted, CommandQueue, Commands, SubmitError};
 
 use crate::place::{DEADLINE, connect};
 
@@ -25,13 +25,13 @@ fn envelope(number: u128, text: &str) -> Envelope {
     }
 }
 
-fn accepted(number: u128) -> Outcome {
-    Ok(Accepted {
+fn accepted(number: u128) -> Accepted {
+    Accepted {
         position: Position::new(number as u64),
         time: Timestamp::from_micros(5),
         created: Some(Created::Message(MessageId::new(8))),
         repeated: false,
-    })
+    }
 }
 
 /// A stand-in for the decider: answers by the command's number, gives back the first envelope.
@@ -45,7 +45,7 @@ async fn decide(mut queue: CommandQueue, count: usize) -> Envelope {
             let answer = match submitted.envelope.id.uuid().as_u128() {
                 1 => Ok(Err(Rejection::Invalid { field: "msg_content", detail: "is bad".into() })),
                 2 => Err(SubmitError::TooLarge { bytes: 9, max: 8 }),
-                number => Ok(accepted(number)),
+                number => Ok(Ok(accepted(number))),
             };
             submitted.reply.send(answer).unwrap();
             first.get_or_insert(submitted.envelope);
@@ -64,7 +64,7 @@ async fn every_kind_of_answer_comes_back(commands: &Commands, queue: CommandQueu
     let failed = commands.submit(envelope(2, text)).await;
     assert_eq!(failed, Err(SubmitError::TooLarge { bytes: 9, max: 8 }));
     let many = (3..104).map(|number| async move {
-        assert_eq!(commands.submit(envelope(number, "x")).await, Ok(accepted(number)));
+        assert_eq!(commands.submit(envelope(number, "x")).await, Ok(Ok(accepted(number))));
     });
     futures::future::join_all(many).await;
     assert_eq!(deciding.await.unwrap(), envelope(1, text));

@@ -1,31 +1,32 @@
 //! What holds for a log on every backend.
 
 use events::{BlockNumber, Head};
+use streams::log::embedded;
 use streams::{AppendError, LogError};
 
-use crate::place::{Place, append_sometime, block, fill, log_id, read_all, wait_for};
+use crate::place::{Place, append_sometime, block, connect, fill, log_id, read_all, wait_for};
 
 macro_rules! on_every_backend {
     ($($scenario:ident),* $(,)?) => {
-        mod memory {
+        mod on_memory {
             use crate::place::Place;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
                 super::$scenario(Place::memory()).await;
             })*
         }
-        mod embedded {
+        mod on_embedded {
             use crate::place::Place;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
                 super::$scenario(Place::embedded()).await;
             })*
         }
-        mod nats {
+        mod on_nats {
             use crate::place::Place;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                let test = concat!("streams log::nats::", stringify!($scenario));
+                let test = concat!("streams log::on_nats::", stringify!($scenario));
                 if let Some(place) = Place::nats(test).await {
                     super::$scenario(place).await;
                 }
@@ -157,4 +158,22 @@ async fn a_reader_notices_what_does_not_fit(place: Place) {
         let error = log.read(other, 1000).await.unwrap_err();
         assert!(matches!(error, LogError::Damaged { .. }), "{place}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_copy_on_another_backend_has_the_same_bytes() {
+    let test = "streams log::a_copy_on_another_backend_has_the_same_bytes";
+    let Some(Place::Nats(server)) = Place::nats(test).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let there = embedded::open(&folder.path().join("there.db")).await.unwrap();
+    let blocks = fill(&there, 30).await;
+    let between = streams::log::nats::create(&connect(&server).await, there.id()).await.unwrap();
+    let back = embedded::create(&folder.path().join("back.db"), there.id()).await.unwrap();
+    for (from, to) in [(&there, &between), (&between, &back)] {
+        for block in read_all(from, Head::empty(there.id()), 2000).await {
+            to.append(block.into()).await.unwrap();
+        }
+        assert_eq!(to.head().await.unwrap(), there.head().await.unwrap());
+    }
+    assert_eq!(read_all(&back, Head::empty(there.id()), 2000).await, blocks);
 }

@@ -116,7 +116,7 @@ async fn a_stream_that_could_forget_is_refused() {
     bare.delete_stream("signcall_log").await.unwrap();
     let log = open(&nats).await.unwrap();
     let mut config = bare.get_stream("signcall_log").await.unwrap().cached_info().config.clone();
-    config.max_age = Duration::from_secs(3600);
+    config.max_age = Duration::from_hours(1);
     bare.update_stream(&config).await.unwrap();
     assert!(refusal(&nats).await.contains("forgets messages by age"));
     config.max_age = Duration::ZERO;

@@ -1,6 +1,8 @@
 //! How frame batches lie in JetStream: the description in a header, the frames as they are, large
 //! batches in parts; beside them, per stream, a mark up to where it is done.
 
+use std::time::Duration;
+
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Stream};
@@ -19,7 +21,7 @@ const LIVE_BYTES_MAX: i64 = 512 * 1024 * 1024;
 /// Bytes of uploads that the server keeps; more are refused.
 const UPLOAD_BYTES_MAX: i64 = 1024 * 1024 * 1024;
 /// An upload that no worker takes is forgotten after a day.
-const UPLOAD_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const UPLOAD_AGE_MAX: Duration = Duration::from_hours(24);
 const HEADER: &str = "Signcall-Frames";
 
 /// One message: a batch, or a part of one.
@@ -32,7 +34,8 @@ pub(super) struct Part {
     flush: bool,
     received_us: i64,
     model: Option<String>,
-    pub(super) part: usize,
+    /// Which part, from 0, and of how many.
+    pub(super) index: usize,
     pub(super) parts: usize,
 }
 
@@ -54,7 +57,7 @@ pub(super) fn kind(format: FrameFormat) -> FramesKind {
 /// The messages of a batch, in order.
 pub(super) fn parts(batch: &FrameBatch) -> Result<Vec<(HeaderMap, Bytes)>, FramesError> {
     let count = batch.payload.len().div_ceil(PART_BYTES).max(1);
-    let message = |part: usize| {
+    let message = |index: usize| {
         let described = Part {
             key: batch.key.clone(),
             first_seq: batch.first_seq,
@@ -63,14 +66,14 @@ pub(super) fn parts(batch: &FrameBatch) -> Result<Vec<(HeaderMap, Bytes)>, Frame
             flush: batch.flush,
             received_us: batch.received_us,
             model: batch.model.clone(),
-            part,
+            index,
             parts: count,
         };
-        let text = serde_json::to_string(&described).map_err(unavailable)?;
+        let text = serde_json::to_string(&described).map_err(|error| unavailable(&error))?;
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, text);
-        let end = ((part + 1) * PART_BYTES).min(batch.payload.len());
-        Ok((headers, batch.payload.slice(part * PART_BYTES..end)))
+        let end = ((index + 1) * PART_BYTES).min(batch.payload.len());
+        Ok((headers, batch.payload.slice(index * PART_BYTES..end)))
     };
     (0..count).map(message).collect()
 }
@@ -83,7 +86,7 @@ impl Part {
 
     /// The sequence number that comes next after this message, if it is its batch's last.
     pub(super) fn next_seq(&self) -> u64 {
-        let whole = self.part + 1 == self.parts;
+        let whole = self.index + 1 == self.parts;
         self.first_seq + if whole { u64::from(self.count) } else { 0 }
     }
 
@@ -163,7 +166,7 @@ fn config(nats: &Nats, kind: FramesKind) -> Config {
         subjects: vec![nats.subjects.frames_all(kind)],
         num_replicas: nats.replicas,
         // Less than the least age; what is sent twice shows by its sequence.
-        duplicate_window: std::time::Duration::from_secs(1),
+        duplicate_window: Duration::from_secs(1),
         ..limits
     }
 }
@@ -177,10 +180,10 @@ pub(super) async fn last(
     match stream.get_last_raw_message_by_subject(subject).await {
         Ok(message) => Ok(Some(message)),
         Err(error) if error.kind() == Kind::NoMessageFound => Ok(None),
-        Err(error) => Err(unavailable(error)),
+        Err(error) => Err(unavailable(&error)),
     }
 }
 
-pub(super) fn unavailable(error: impl ToString) -> FramesError {
+pub(super) fn unavailable(error: &(impl ToString + ?Sized)) -> FramesError {
     FramesError::Unavailable(error.to_string())
 }

@@ -83,9 +83,10 @@ impl Worker {
     pub(super) async fn done(&self, key: &StreamKey, done_seq: u64) -> Result<(), FramesError> {
         let Shared { nats, streams, delivered, .. } = &*self.shared;
         let subject = |kind| nats.subjects.frames(kind, key.room, key.user, key.stream.as_str());
-        let mark = serde_json::to_vec(&Done { key: key.clone(), done_seq }).map_err(unavailable)?;
+        let mark = serde_json::to_vec(&Done { key: key.clone(), done_seq })
+            .map_err(|error| unavailable(&error))?;
         let sent = nats.jetstream.publish(subject(FramesKind::Done), mark.into()).await;
-        sent.map_err(unavailable)?.await.map_err(unavailable)?;
+        sent.map_err(|error| unavailable(&error))?.await.map_err(|error| unavailable(&error))?;
         let Some((kind, last)) = delivered.lock().get_mut(key).and_then(|d| d.done(done_seq))
         else {
             return Ok(());
@@ -95,7 +96,7 @@ impl Worker {
             FramesKind::Live => purge.sequence(last).await,
             FramesKind::Upload | FramesKind::Done => purge.sequence(last + 1).await,
         };
-        purged.map(drop).map_err(unavailable)
+        purged.map(drop).map_err(|error| unavailable(&error))
     }
 }
 
@@ -199,7 +200,7 @@ impl Shared {
             return Some(part.with(payload.clone()));
         }
         let partial = &mut progress.partial;
-        if part.part == 0 {
+        if part.index == 0 {
             if partial.len() >= PARTIAL_MAX {
                 tracing::warn!("{PARTIAL_MAX} batches are incomplete; they are dropped");
                 partial.clear();
@@ -207,7 +208,7 @@ impl Shared {
             partial.insert(part.key.clone(), BytesMut::new());
         }
         partial.get_mut(&part.key)?.extend_from_slice(payload);
-        if part.part + 1 < part.parts {
+        if part.index + 1 < part.parts {
             return None;
         }
         let whole = partial.remove(&part.key)?;
