@@ -3,9 +3,9 @@
 use events::room::command::{
     admit, captions, close, create, join, leave, message, settings, transcript,
 };
-use events::room::{Consent, Settings, TranscriptKind};
-use events::user::TokenKind;
+use events::room::{Consent, RoomCommand, Settings, TranscriptKind};
 use events::user::command::{account, admin, guest, login, register, reset, token};
+use events::user::{TokenKind, UserCommand};
 use events::{
     Actor, Clear, Command, MessageId, NameDigest, RoomCode, RoomId, SegmentId, State, SystemRole,
     Timestamp, TokenDigest, TokenId, TranscriptId, UserId,
@@ -37,10 +37,27 @@ fn new_token(serial: u64) -> token::NewToken {
     token::NewToken { digest, kind: TokenKind::Api, lifetime_s: 600, cap_s: 3600 }
 }
 
+/// The newest text: where, whose, which.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Newest {
+    pub(crate) room: RoomId,
+    pub(crate) author: UserId,
+    pub(crate) message: MessageId,
+    pub(crate) transcript: TranscriptId,
+}
+
+impl Default for Newest {
+    fn default() -> Self {
+        let (room, author) = (RoomId::new(7), UserId::new(7));
+        Self { room, author, message: MessageId::new(7), transcript: TranscriptId::new(7) }
+    }
+}
+
 /// The command of a choice and its actor; `serial` tells codes, tokens and segments apart.
 pub(crate) fn command(
     state: &State,
     choice: Choice,
+    newest: Newest,
     serial: u64,
     now: Timestamp,
 ) -> (Actor, Command) {
@@ -49,19 +66,30 @@ pub(crate) fn command(
     let actor = pick(state.users.iter().map(|(id, _)| id), who).unwrap_or(none);
     let user = pick(state.users.iter().map(|(id, _)| id), whom).unwrap_or(none);
     let room = pick(state.rooms.iter().map(|(id, _)| id), other).unwrap_or(RoomId::new(7));
-    let command = if what.is_multiple_of(2) {
-        of_user(state, what / 2, user, room, other, serial, now)
-    } else {
-        of_room(state, what / 2, user, room, whom, serial, now)
+    let command = match what % 5 {
+        0 | 1 => of_user(state, what / 5, user, room, other, serial, now),
+        2 | 3 => of_room(state, what / 5, user, room, whom, serial, now),
+        _ => return of_text(newest, what / 5, actor),
     };
-    let actor = match what % 50 {
-        47 => Actor::System(SystemRole::Recognizer),
-        48 => Actor::System(SystemRole::Api),
-        49 => Actor::System(SystemRole::Operator),
-        _ if matches!(&command, Command::Room(events::room::RoomCommand::RecordTranscript(_))) => {
-            Actor::System(SystemRole::Recognizer)
+    let actor = match &command {
+        Command::Room(RoomCommand::RecordTranscript(_)) => Actor::System(SystemRole::Recognizer),
+        Command::User(UserCommand::RecordLoginFailures(_) | UserCommand::RecordSeen(_)) => {
+            Actor::System(SystemRole::Api)
         }
-        _ => Actor::User(actor),
+        Command::User(_) | Command::Room(_) if who > 250 => Actor::System(SystemRole::Operator),
+        Command::User(_) | Command::Room(_) => Actor::User(actor),
+    };
+    (actor, command)
+}
+
+fn of_text(newest: Newest, what: u8, other: UserId) -> (Actor, Command) {
+    let Newest { room, author, message, transcript } = newest;
+    let (text, expected) = (Clear::new("other"), None);
+    let actor = Actor::User(if what.is_multiple_of(7) { other } else { author });
+    let command = match what % 4 {
+        0 | 1 => message::EditMessage { room, message, text, expected }.into(),
+        2 => message::DeleteMessage { room, message, expected }.into(),
+        _ => transcript::CorrectTranscript { room, transcript, text, expected }.into(),
     };
     (actor, command)
 }
@@ -94,7 +122,10 @@ fn of_user(
             }
             .into()
         }
-        3 => login::LogIn { user, token, known_device: false, rehashed: None }.into(),
+        3 => {
+            let rehashed = other.is_multiple_of(2).then_some(password_hash);
+            login::LogIn { user, token, known_device: false, rehashed }.into()
+        }
         4 => login::RecordLoginFailures { user, attempts: 3, lock_after: 5, lock_s: 60 }.into(),
         5 => login::RecordSeen { seen: vec![(user, now)] }.into(),
         6 => token::RenewToken { user, token: token_id, lifetime_s: 600, when_left_s: 60 }.into(),
@@ -131,8 +162,6 @@ fn of_room(
 ) -> Command {
     let text = Clear::new("text");
     let segment = SegmentId::from_bytes([whom % 16; 16]);
-    // Rows have the ids of their events; a few of the newest are tried.
-    let row = |offset: u64| serial.saturating_sub(offset);
     let settings = Settings {
         locked: whom.is_multiple_of(5),
         lobby: whom.is_multiple_of(3),
@@ -159,11 +188,7 @@ fn of_room(
             captions::SetCaptions { room, consent, language: None, model: None }.into()
         }
         11 => message::SendMessage { room, text }.into(),
-        12 => {
-            let message = MessageId::new(row(u64::from(whom % 4)));
-            message::EditMessage { room, message, text, expected: None }.into()
-        }
-        13 => transcript::RecordTranscript {
+        12 | 13 => transcript::RecordTranscript {
             room,
             user,
             segment,
@@ -175,10 +200,6 @@ fn of_room(
             model: "m".into(),
         }
         .into(),
-        14 => transcript::TypeCaption { room, segment, text }.into(),
-        _ => {
-            let transcript = TranscriptId::new(row(u64::from(whom % 4)));
-            transcript::CorrectTranscript { room, transcript, text, expected: None }.into()
-        }
+        _ => transcript::TypeCaption { room, segment, text }.into(),
     }
 }
