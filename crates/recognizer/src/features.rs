@@ -9,6 +9,8 @@ use clips::landmarks::Frame;
 mod body;
 mod hand;
 mod history;
+#[cfg(test)]
+mod tests;
 
 use body::Body;
 use hand::Hand;

@@ -5,4 +5,6 @@ pub mod engine;
 pub mod evaluate;
 pub mod features;
 pub mod model;
+pub mod synthetic;
 pub mod train;
+pub mod worker;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub mod landmarks;
 pub mod layers;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 pub use store::{BUILT_IN, built_in, load};
 

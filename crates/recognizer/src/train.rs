@@ -11,7 +11,7 @@ mod fit;
 mod loss;
 mod optimizer;
 mod pictures;
-mod random;
+pub(crate) mod random;
 mod splice;
 mod stats;
 #[cfg(test)]
@@ -78,6 +78,8 @@ pub trait Progress {
 pub struct TrainReport {
     /// Clips trained on.
     pub clips: usize,
+    /// The signers among them: (signer, clips, labels).
+    pub signers: Vec<(String, usize, usize)>,
     /// Weights that were learned.
     pub parameters: usize,
     /// Clips of the training signers kept for validation.

@@ -1,5 +1,6 @@
 //! The arithmetic of the measures.
 
+use super::Percentiles;
 use crate::model::BLANK;
 
 /// Forced choice over a whole clip: classes (never blank), best first, with the sum over the
@@ -17,4 +18,66 @@ pub fn forced_scores<'a>(log_probs: impl Iterator<Item = &'a [f32]>) -> Vec<(usi
     sums.retain(|&(class, _)| class != BLANK);
     sums.sort_by(|a, b| b.1.total_cmp(&a.1));
     sums
+}
+
+/// What it takes to turn one text into another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edits {
+    /// All of them.
+    pub total: usize,
+    /// Substitutions.
+    pub substitutions: usize,
+    /// Deletions.
+    pub deletions: usize,
+    /// Insertions.
+    pub insertions: usize,
+}
+
+/// The fewest edits from `reference` to `found`, each of cost 1; among equals, the fewest
+/// substitutions.
+pub fn align<T: PartialEq>(reference: &[T], found: &[T]) -> Edits {
+    let mut row: Vec<Edits> = (0..=found.len())
+        .map(|insertions| Edits { total: insertions, insertions, ..Edits::default() })
+        .collect();
+    for (index, expected) in reference.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = Edits { total: index + 1, deletions: index + 1, ..Edits::default() };
+        for (column, got) in found.iter().enumerate() {
+            let wrong = usize::from(expected != got);
+            let (up, left) = (row[column + 1], row[column]);
+            let choices = [
+                Edits {
+                    total: diagonal.total + wrong,
+                    substitutions: diagonal.substitutions + wrong,
+                    ..diagonal
+                },
+                Edits { total: up.total + 1, deletions: up.deletions + 1, ..up },
+                Edits { total: left.total + 1, insertions: left.insertions + 1, ..left },
+            ];
+            diagonal = up;
+            row[column + 1] = choices.into_iter().min().unwrap_or_default();
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// Levenshtein distance over characters.
+pub fn edit_distance(reference: &str, found: &str) -> usize {
+    let characters = |text: &str| text.chars().collect::<Vec<_>>();
+    align(&characters(reference), &characters(found)).total
+}
+
+/// Nearest-rank percentiles; `None` of nothing.
+pub(super) fn percentiles(mut values: Vec<f64>) -> Option<Percentiles> {
+    values.sort_by(f64::total_cmp);
+    let rank = |share: f64| {
+        let index = (share * values.len() as f64).ceil() as usize;
+        values.get(index.saturating_sub(1)).copied()
+    };
+    Some(Percentiles { p50: rank(0.50)?, p95: rank(0.95)?, p99: rank(0.99)? })
+}
+
+/// `part / whole`; `None` of nothing.
+pub(super) fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }

@@ -10,11 +10,20 @@ use super::landmarks::LandmarkModel;
 use super::{Model, ModelError, ModelSpec};
 
 /// The models that every binary carries.
-pub const BUILT_IN: &[&str] = &[];
+pub const BUILT_IN: &[&str] = &["asl-basic"];
 
-/// A model by name (`BUILT_IN`); `None` if there is none of that name.
-pub fn built_in(_name: &str) -> Option<Result<Box<dyn Model>, ModelError>> {
-    None
+const ASL_BASIC: [&[u8]; 2] = [
+    include_bytes!("../../models/asl-basic/model.json"),
+    include_bytes!("../../models/asl-basic/weights.safetensors"),
+];
+
+/// A model by name; `None` if `BUILT_IN` has none of that name.
+pub fn built_in(name: &str) -> Option<Result<Box<dyn Model>, ModelError>> {
+    let [spec, weights] = match name {
+        "asl-basic" => ASL_BASIC,
+        _ => return None,
+    };
+    Some(open(spec, weights))
 }
 
 /// The model in a folder.

@@ -54,18 +54,6 @@ impl Scene {
         Self { mirrored, drop_body, turn, depth, bones, stature }
     }
 
-    /// The identity, for clips shown as they are.
-    pub(crate) fn plain() -> Self {
-        Self {
-            mirrored: false,
-            drop_body: false,
-            turn: [1.0, 0.0, 0.0, 1.0],
-            depth: 1.0,
-            bones: [[1.0; 4]; 5],
-            stature: [1.0; 2],
-        }
-    }
-
     /// Films `frames` in this scene.
     pub(crate) fn film(&self, frames: &mut [Frame]) {
         for frame in frames {
@@ -137,29 +125,77 @@ pub(crate) fn perform(frames: &[Frame], dice: &mut Dice) -> Vec<Frame> {
     let tempo = dice.even(0.65, 1.4);
     let mut played = stretch(frames, first, last, tempo);
     let width = shoulders(&played).unwrap_or(0.25 * played[0].width);
-    let shift = [dice.normal(0.05) * width, dice.normal(0.05) * width];
-    let turns = [dice.even(-0.2, 0.2), dice.even(-0.2, 0.2)];
-    let noise = [dice.even(0.0, 0.012), dice.even(0.0, 0.02)];
+    let place = Place::random(dice, width);
+    let turns = [Turn::random(dice, 1.0), Turn::random(dice, 1.0)];
+    let noise = [dice.even(0.0, 0.012), dice.even(0.0, 0.01) * width];
     for frame in &mut played {
+        place.reach(frame);
         for (side, hand) in [&mut frame.left, &mut frame.right].into_iter().enumerate() {
             let Some(points) = hand else { continue };
             let size = palm(points);
-            turn(points, turns[side]);
+            turns[side].turn(points);
             for point in points.iter_mut() {
-                point.x += shift[0] + dice.normal(noise[0] * size);
-                point.y += shift[1] + dice.normal(noise[0] * size);
+                point.x += dice.normal(noise[0] * size);
+                point.y += dice.normal(noise[0] * size);
                 point.z += dice.normal(noise[0] * size);
             }
         }
-        if let Some(body) = &mut frame.body {
-            for point in body.iter_mut().filter(|point| point.is_present()) {
-                point.x += dice.normal(noise[1] * width * 0.5);
-                point.y += dice.normal(noise[1] * width * 0.5);
-            }
+        for point in frame.body.iter_mut().flatten().filter(|point| point.is_present()) {
+            point.x += dice.normal(noise[1]);
+            point.y += dice.normal(noise[1]);
         }
     }
     lose(&mut played, dice);
     played
+}
+
+/// Where a signer holds a sign: higher or lower, wider or narrower.
+struct Place {
+    /// Left hand, right hand: pixels.
+    shift: [[f32; 2]; 2],
+    /// Distances from the chest are multiplied by this.
+    reach: [f32; 2],
+}
+
+impl Place {
+    fn random(dice: &mut Dice, width: f32) -> Self {
+        let common = [dice.normal(0.12) * width, dice.normal(0.12) * width];
+        let mut own = || common.map(|common| common + dice.normal(0.04) * width);
+        let shift = [own(), own()];
+        Self { shift, reach: [dice.even(0.8, 1.25), dice.even(0.8, 1.25)] }
+    }
+
+    /// Moves hands, wrists and elbows; hands keep their size.
+    fn reach(&self, frame: &mut Frame) {
+        let chest = frame.body.as_ref().map(|body| {
+            let (x, y) = (body[11].x + body[12].x, body[11].y + body[12].y);
+            [x / 2.0, y / 2.0 + 0.6 * (body[11].x - body[12].x).hypot(body[11].y - body[12].y)]
+        });
+        for (side, hand) in [&mut frame.left, &mut frame.right].into_iter().enumerate() {
+            let wrist = match (&hand, &frame.body) {
+                (Some(hand), _) => [hand[0].x, hand[0].y],
+                (None, Some(body)) => [body[15 + side].x, body[15 + side].y],
+                (None, None) => continue,
+            };
+            let moved: [f32; 2] = std::array::from_fn(|axis| {
+                let stretched =
+                    chest.map_or(0.0, |c| (wrist[axis] - c[axis]) * (self.reach[axis] - 1.0));
+                self.shift[side][axis] + stretched
+            });
+            for point in hand.iter_mut().flatten() {
+                point.x += moved[0];
+                point.y += moved[1];
+            }
+            if let Some(body) = &mut frame.body {
+                for (index, share) in [(13 + side, 0.5), (15 + side, 1.0)] {
+                    if body[index].is_present() {
+                        body[index].x += share * moved[0];
+                        body[index].y += share * moved[1];
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A hand that is not found for a moment, or not at all where another remains.
@@ -244,14 +280,30 @@ pub(crate) fn palm(hand: &[Point; 21]) -> f32 {
     (hand[0].x - hand[9].x).hypot(hand[0].y - hand[9].y)
 }
 
-/// Turns a hand about its wrist.
-fn turn(hand: &mut [Point; 21], angle: f32) {
-    let (sin, cos) = angle.sin_cos();
-    let wrist = hand[0];
-    for point in hand {
-        let (x, y) = (point.x - wrist.x, point.y - wrist.y);
-        point.x = wrist.x + cos * x - sin * y;
-        point.y = wrist.y + sin * x + cos * y;
+/// A hand held a little differently, or seen from elsewhere: turned about its wrist.
+pub(crate) struct Turn {
+    /// Sine and cosine in the picture's plane, about the upright axis, about the level axis.
+    angles: [(f32, f32); 3],
+}
+
+impl Turn {
+    /// By chance; `reach` 1 for what leaves a sign the same.
+    pub(crate) fn random(dice: &mut Dice, reach: f32) -> Self {
+        let most = [0.2 * reach, 0.3 * reach, 0.3 * reach];
+        Self { angles: most.map(|most| dice.even(-most, most).sin_cos()) }
+    }
+
+    /// Turns that hand.
+    pub(crate) fn turn(&self, hand: &mut [Point; 21]) {
+        let wrist = hand[0];
+        let [plane, upright, level] = self.angles;
+        for point in hand {
+            let (x, y, z) = (point.x - wrist.x, point.y - wrist.y, point.z - wrist.z);
+            let (x, y) = (plane.1 * x - plane.0 * y, plane.0 * x + plane.1 * y);
+            let (x, z) = (upright.1 * x - upright.0 * z, upright.0 * x + upright.1 * z);
+            let (y, z) = (level.1 * y - level.0 * z, level.0 * y + level.1 * z);
+            (point.x, point.y, point.z) = (wrist.x + x, wrist.y + y, wrist.z + z);
+        }
     }
 }
 

@@ -1,9 +1,88 @@
-//! The model card, written from the run.
+//! The model card, written from the run: what it learned from whom, what it reached, what it must
+//! not be used for.
+
+use std::fmt::Write;
 
 use super::{TrainOptions, TrainReport};
-use crate::model::ModelSpec;
+use crate::model::{Kind, ModelSpec};
+
+/// What every model trained here has in common.
+const LIMITS: &str = "\
+## What it is not
+
+* It writes down **glosses and letters, not a translation**. Grammar, role shift, depicting signs and
+  everything the face says are not modelled.
+* It is **not a substitute for a qualified interpreter**, least of all in legal, medical, emergency or
+  employment settings (World Federation of the Deaf, 2019).
+* It knows the labels above and nothing else. Other signs come out as nothing, or as one of these.
+* It learned from the signers above. Other people, other varieties of the language, children,
+  one-handed signers, hands out of the picture, hands that hide each other, less than 10 frames a
+  second: expect it to be worse, and measure (`signcall evaluate`) before relying on it.
+* Confidence is calibrated on the validation clips, that is on the training signers. An open caption
+  may change; a final one does not.
+
+## Use
+
+* Only with the consent of everyone who signs, visibly switched on, off by default; nothing is kept
+  unless its signer agreed to that too. Landmarks are personal data: they can tell who signs.
+* Errors are the system's, not the signer's: let people edit and report captions.
+* Deaf people were not involved in making this model. Who deploys it should change that.
+";
 
 /// `MODEL_CARD.md`.
 pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainReport) -> String {
-    format!("# {}\n\n{} clips, `{}`\n", spec.name, report.clips, options.command)
+    let mut card = format!("# Model card: {} (version {})\n\n", spec.name, spec.version);
+    let a = &spec.architecture;
+    // Writing to a string can't fail.
+    let _ = writeln!(
+        card,
+        "Streaming recognition from landmarks of hands and upper body: a causal net of {} weights \
+         (hand encoder {}, body encoder {}, trunk {}, blocks of {} taps at {:?} frames), one frame \
+         every 67 ms, no look-ahead.\n",
+        report.parameters, a.hand, a.body, a.width, a.kernel, a.dilations
+    );
+    for (title, kind) in [("Signs", Kind::Word), ("Letters", Kind::Letter)] {
+        let labels = spec.vocabulary.iter().filter(|label| label.kind == kind);
+        let labels: Vec<&str> = labels.map(|label| label.text.as_str()).collect();
+        if !labels.is_empty() {
+            let _ = writeln!(card, "{title} ({}): {}\n", labels.len(), labels.join(", "));
+        }
+    }
+    card += "## Training\n\n";
+    if !options.command.is_empty() {
+        let _ = writeln!(card, "```\n{}\n```\n", options.command);
+    }
+    let _ = writeln!(
+        card,
+        "{} clips, {} updates of {} spliced sequences, seed {}, {:.0} s. Loss: framewise \
+         cross-entropy on sets of allowed classes. The last file numbers of each label and signer \
+         ({} clips) were kept for validation. Data digest `{}`.\n",
+        report.clips,
+        options.steps,
+        options.batch,
+        options.seed,
+        report.seconds,
+        report.validation_clips,
+        spec.data_hash
+    );
+    card += "| signer | clips trained on | labels |\n|---|---|---|\n";
+    for (signer, clips, labels) in &report.signers {
+        let _ = writeln!(card, "| {signer} | {clips} | {labels} |");
+    }
+    card += "\n## Results\n\n| clips | number | forced top-1 |\n|---|---|---|\n";
+    let _ = writeln!(
+        card,
+        "| validation (training signers) | {} | {:.1} % |",
+        report.validation_clips,
+        100.0 * report.validation_top1
+    );
+    for (signer, clips, top1) in &report.held_out {
+        let _ = writeln!(
+            card,
+            "| signer {signer}, never trained on | {clips} | {:.1} % |",
+            100.0 * top1
+        );
+    }
+    card += "\nPictures: `learning_curve.svg`, `confusion.svg`.\n\n";
+    card + LIMITS
 }

@@ -5,7 +5,7 @@
 use candle_core::{D, Result, Tensor};
 
 /// Share of the target that is spread over all classes.
-const SMOOTHING: f32 = 0.06;
+pub(crate) const SMOOTHING: f32 = 0.06;
 
 /// Mean loss over the frames that have allowed classes (frames of padding have none).
 /// `logits` is `[n, classes]`, `allowed` has `n` entries.

@@ -34,6 +34,7 @@ pub(crate) struct Optimizer {
     /// Updates made.
     pub(crate) step: usize,
     steps: usize,
+    seed: u64,
 }
 
 impl Optimizer {
@@ -41,9 +42,10 @@ impl Optimizer {
     pub(crate) fn new(
         weights: &[(String, Vec<usize>, Start)],
         steps: usize,
-        dice: &mut Dice,
+        seed: u64,
         device: &Device,
     ) -> Result<Self> {
+        let mut dice = Dice::new(seed, 0);
         let mut slots = BTreeMap::new();
         for (name, shape, start) in weights {
             let count = shape.iter().product();
@@ -63,7 +65,7 @@ impl Optimizer {
             };
             slots.insert(name.clone(), slot);
         }
-        Ok(Self { slots, step: 0, steps })
+        Ok(Self { slots, step: 0, steps, seed })
     }
 
     /// The weights being trained; gradients flow to them.
@@ -127,10 +129,8 @@ impl Optimizer {
             all.insert(format!("average/{name}"), slot.average.clone());
         }
         let device = Device::Cpu;
-        all.insert(
-            "step".to_owned(),
-            Tensor::new(&[self.step as u32, self.steps as u32], &device)?,
-        );
+        let stamp = [self.step as u32, self.steps as u32, self.seed as u32];
+        all.insert("step".to_owned(), Tensor::new(&stamp, &device)?);
         candle_core::safetensors::save(&all, path)
     }
 
@@ -142,10 +142,10 @@ impl Optimizer {
             all.get(&name).cloned().ok_or_else(missing)
         };
         let step = take("step".to_owned())?.to_vec1::<u32>()?;
-        if step.len() != 2 || step[1] as usize != self.steps {
-            let steps = self.steps;
+        if step.get(1..) != Some(&[self.steps as u32, self.seed as u32]) {
+            let (steps, seed) = (self.steps, self.seed);
             let text =
-                format!("the checkpoint is of a training of other length than {steps} steps");
+                format!("the checkpoint is not of a training of {steps} steps with seed {seed}");
             return Err(candle_core::Error::Msg(text));
         }
         for (name, slot) in &mut self.slots {

@@ -1,1 +1,151 @@
-//! Tests of training.
+//! Gradients: every weight gets one, and each layer's is the slope that small steps measure.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Result, Tensor, Var};
+
+use super::loss::framewise;
+use super::random::Dice;
+use crate::features::FEATURES;
+use crate::model::Normalization;
+use crate::model::landmarks::{Architecture, Net, Start};
+use crate::model::layers::{depthwise, linear, rms_norm};
+
+/// Size of the small steps; f32 leaves about three digits.
+const STEP: f32 = 1e-2;
+const TOLERANCE: f32 = 2e-2;
+
+fn noise(shape: &[usize], part: u64) -> Tensor {
+    let mut dice = Dice::new(7, part);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| dice.normal(1.0)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// Compares the gradient of `sum(f(inputs) · fixed noise)` with differences, element by element.
+fn check(name: &str, shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    let vars: Vec<Var> =
+        (1..).zip(shapes).map(|(i, s)| Var::from_tensor(&noise(s, i)).unwrap()).collect();
+    let value = || {
+        let inputs: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        let out = f(&inputs).unwrap();
+        let weights = noise(out.dims(), 99);
+        (out * weights).unwrap().sum_all().unwrap()
+    };
+    let gradients = value().backward().unwrap();
+    for (index, var) in vars.iter().enumerate() {
+        let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name}: no gradient {index}"));
+        let gradient = gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let start = var.as_tensor().copy().unwrap();
+        let values = start.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        for element in 0..values.len() {
+            let at = |step: f32| {
+                let mut moved = values.clone();
+                moved[element] += step;
+                var.set(&Tensor::from_vec(moved, start.dims(), &Device::Cpu).unwrap()).unwrap();
+                value().to_scalar::<f32>().unwrap()
+            };
+            let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            let error = (slope - gradient[element]).abs() / slope.abs().max(1.0);
+            assert!(
+                error < TOLERANCE,
+                "{name}, input {index}, element {element}: gradient {}, slope {slope}",
+                gradient[element]
+            );
+        }
+        var.set(&start).unwrap();
+    }
+}
+
+#[test]
+fn the_gradient_of_every_layer_is_its_slope() {
+    check("linear", &[&[3, 4], &[4, 5], &[5]], |x| linear(&x[0], &x[1], &x[2]));
+    check("norm", &[&[3, 4], &[4]], |x| rms_norm(&x[0], &x[1]));
+    check("silu", &[&[3, 4]], |x| x[0].silu());
+    for dilation in [1, 3] {
+        check("depthwise", &[&[2, 4 * dilation + 3, 3], &[5, 3]], |x| {
+            depthwise(&x[0], &x[1], dilation)
+        });
+    }
+    check("log-softmax", &[&[3, 4]], |x| candle_nn::ops::log_softmax(&x[0], 1));
+}
+
+#[test]
+fn the_gradient_of_the_loss_is_its_slope() {
+    let sets: [&[u32]; 4] = [&[2], &[0, 3], &[], &[1, 2, 3]];
+    let logits = Var::from_tensor(&noise(&[4, 5], 1)).unwrap();
+    let exact = |values: &[f32]| {
+        // The loss that the gradient belongs to: −log of the allowed classes' sum, smoothed.
+        let mut total = 0.0;
+        for (row, set) in values.chunks(5).zip(&sets).filter(|(_, set)| !set.is_empty()) {
+            let sum: f32 = row.iter().map(|v| v.exp()).sum();
+            let allowed: f32 = set.iter().map(|&c| row[c as usize].exp()).sum();
+            let even: f32 = row.iter().map(|v| v - sum.ln()).sum::<f32>() / 5.0;
+            let smoothing = super::loss::SMOOTHING;
+            total -= (1.0 - smoothing) * (allowed / sum).ln() + smoothing * even;
+        }
+        total / 3.0
+    };
+    let gradients = framewise(logits.as_tensor(), &sets).unwrap().backward().unwrap();
+    let gradient = gradients.get(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let values = logits.as_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for element in 0..values.len() {
+        let at = |step: f32| {
+            let mut moved = values.clone();
+            moved[element] += step;
+            exact(&moved)
+        };
+        let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+        assert!((slope - gradient[element]).abs() < 1e-3, "element {element}");
+    }
+}
+
+fn small() -> Architecture {
+    Architecture { hand: 6, body: 5, width: 8, expand: 2, kernel: 3, dilations: vec![1, 2] }
+}
+
+fn weights(architecture: &Architecture, classes: usize) -> BTreeMap<String, Var> {
+    let mut part = 0;
+    let start = |(name, shape, start): (String, Vec<usize>, Start)| {
+        part += 1;
+        let value = match start {
+            Start::Normal(deviation) => (noise(&shape, part) * deviation).unwrap(),
+            Start::Constant(value) => {
+                (noise(&shape, part) * 0.1).unwrap().affine(1.0, value).unwrap()
+            }
+        };
+        (name, Var::from_tensor(&value).unwrap())
+    };
+    architecture.weights(classes).into_iter().map(start).collect()
+}
+
+#[test]
+fn every_weight_gets_a_gradient() {
+    let (architecture, classes) = (small(), 4);
+    let vars = weights(&architecture, classes);
+    let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+    let normalization = Normalization { mean: vec![0.0; FEATURES], scale: vec![1.0; FEATURES] };
+    let net = Net::new(&architecture, &normalization, &tensors, &Device::Cpu).unwrap();
+    let x = noise(&[2, 9, FEATURES], 500);
+    let past = net.no_past(2, &Device::Cpu).unwrap();
+    let (logits, _) = net.forward(&x, &past, None).unwrap();
+    let sets: Vec<&[u32]> = vec![&[1]; 18];
+    let loss = framewise(&logits.reshape((18, classes)).unwrap(), &sets).unwrap();
+    let gradients = loss.backward().unwrap();
+    for (name, var) in &vars {
+        let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+        let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(size > 0.0, "the gradient of {name} is zero");
+    }
+}
+
+#[test]
+fn padding_changes_nothing() {
+    let x = noise(&[3, 5], 1);
+    let sets: [&[u32]; 3] = [&[2], &[0, 3], &[1]];
+    let padded = Tensor::cat(&[&x, &(noise(&[4, 5], 2) * 9.0).unwrap()], 0).unwrap();
+    let none: &[u32] = &[];
+    let with = [sets[0], sets[1], sets[2], none, none, none, none];
+    let [a, b] = [framewise(&x, &sets), framewise(&padded, &with)]
+        .map(|loss| loss.unwrap().to_scalar::<f32>().unwrap());
+    assert!((a - b).abs() < 1e-5, "{a} and {b}");
+}

@@ -1,0 +1,3 @@
+//! The recognizer on the real thing: clips, sockets, servers.
+
+mod clips;
