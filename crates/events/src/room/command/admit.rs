@@ -42,3 +42,48 @@ impl Admit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::join::Join;
+    use crate::room::command::leave::Remove;
+    use crate::room::command::message::SendMessage;
+    use crate::room::state::Settings;
+    use crate::sealed::Clear;
+
+    #[test]
+    fn those_in_the_lobby_wait_until_they_are_let_in() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room_with(ada, Settings { lobby: true, ..Settings::default() });
+        let (bob, eve) = (town.joined(room, "Bob"), town.joined(room, "Eve"));
+        let say = || SendMessage { room, text: Clear::new("hello") };
+        assert_eq!(town.refused(Actor::User(bob), say()), Rejection::NotAdmitted);
+        let admit = |user, admit| Admit { room, user, admit };
+        let by_bob = town.refused(Actor::User(bob), admit(bob, true));
+        assert!(matches!(by_bob, Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), admit(bob, true)).unwrap();
+        town.when(Actor::User(ada), admit(eve, false)).unwrap();
+        assert!(town.when(Actor::User(bob), say()).is_ok());
+        assert_eq!(town.refused(Actor::User(eve), Join { room }), Rejection::Removed);
+        assert!(town.when(Actor::User(ada), admit(bob, true)).unwrap().events.is_empty());
+        let present = town.refused(Actor::User(ada), admit(bob, false));
+        assert!(matches!(present, Rejection::Invalid { .. }));
+    }
+
+    #[test]
+    fn the_removed_may_be_let_back() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        town.when(Actor::User(ada), Remove { room, user: bob }).unwrap();
+        let nobody = Admit { room, user: UserId::new(1), admit: true };
+        assert_eq!(town.refused(Actor::User(ada), nobody), Rejection::NotFound("participant"));
+        town.when(Actor::User(ada), Admit { room, user: bob, admit: true }).unwrap();
+        assert!(town.when(Actor::User(bob), Join { room }).is_ok());
+    }
+}

@@ -47,3 +47,32 @@ impl SetCaptions {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::leave::Leave;
+
+    #[test]
+    fn consent_is_ones_own_and_ends_with_leaving() {
+        let mut town = Scenario::new();
+        let (ada, eve) = (town.user("Ada"), town.user("Eve"));
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        let set = |consent| SetCaptions { room, consent, language: None, model: None };
+        assert_eq!(
+            town.refused(Actor::User(eve), set(Consent::Captions)),
+            Rejection::NotFound("room")
+        );
+        town.when(Actor::User(bob), set(Consent::Captions)).unwrap();
+        assert!(town.when(Actor::User(bob), set(Consent::Captions)).unwrap().events.is_empty());
+        let found = town.state().rooms.get(room).unwrap();
+        assert!(found.captions(bob) && !found.captions(ada));
+        town.when(Actor::User(bob), Leave { room }).unwrap();
+        assert!(!town.state().rooms.get(room).unwrap().captions(bob));
+        let wrong = SetCaptions { model: Some("x".repeat(65)), ..set(Consent::Captions) };
+        assert!(matches!(town.refused(Actor::User(ada), wrong), Rejection::Invalid { .. }));
+    }
+}

@@ -54,3 +54,50 @@ impl Delete {
         Ok(one(self.room, RoomEvent::Deleted(Deleted { room_id: self.room })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::leave::Leave;
+    use crate::room::command::message::SendMessage;
+    use crate::sealed::Clear;
+
+    #[test]
+    fn a_closed_room_takes_no_new_messages_and_outsiders_see_none() {
+        let mut town = Scenario::new();
+        let (ada, eve) = (town.user("Ada"), town.user("Eve"));
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        assert!(matches!(town.refused(Actor::User(bob), Close { room }), Rejection::Forbidden(_)));
+        assert_eq!(town.refused(Actor::User(eve), Close { room }), Rejection::NotFound("room"));
+        town.when(Actor::User(ada), Close { room }).unwrap();
+        assert!(town.when(Actor::User(ada), Close { room }).unwrap().events.is_empty());
+        let say = SendMessage { room, text: Clear::new("hello") };
+        assert_eq!(town.refused(Actor::User(bob), say), Rejection::RoomClosed);
+    }
+
+    #[test]
+    fn the_reactor_closes_abandoned_rooms_alone() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let reactor = Actor::System(SystemRole::Reactor);
+        assert!(matches!(town.refused(reactor, Close { room }), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), Leave { room }).unwrap();
+        assert_eq!(town.when(reactor, Close { room }).unwrap().events.len(), 1);
+    }
+
+    #[test]
+    fn a_deleted_room_is_unknown_to_everybody() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        assert!(matches!(town.refused(Actor::User(bob), Delete { room }), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), Delete { room }).unwrap();
+        assert_eq!(town.refused(Actor::User(ada), Delete { room }), Rejection::NotFound("room"));
+        assert!(town.state().rooms.of_member(bob).next().is_none());
+    }
+}

@@ -75,3 +75,46 @@ impl Create {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    #[test]
+    fn the_creator_owns_the_room_and_is_in_it() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let id = town.room(ada);
+        let room = town.state().rooms.get(id).unwrap();
+        assert!(room.owner == ada && room.admits(ada) && !room.captions(ada));
+        let code = room.code;
+        let again = Create { code, settings: Settings::default() };
+        assert_eq!(town.refused(Actor::User(ada), again), Rejection::RoomCodeTaken);
+    }
+
+    #[test]
+    fn settings_have_their_bounds() {
+        let mut town = Scenario::new();
+        let by = Actor::User(town.user("Ada"));
+        let default = Settings::default;
+        for (settings, wrong) in [
+            (Settings { capacity: 1, ..default() }, "capacity"),
+            (Settings { capacity: CAPACITY_MAX + 1, ..default() }, "capacity"),
+            (Settings { retention_days: Some(0), ..default() }, "retention_days"),
+            (
+                Settings { retention_days: Some(RETENTION_DAYS_MAX + 1), ..default() },
+                "retention_days",
+            ),
+            (Settings { model: Some("a b".into()), ..default() }, "model"),
+            (Settings { language: Some(String::new()), ..default() }, "language"),
+        ] {
+            let create = Create { code: RoomCode::from_random(1), settings };
+            let refused = town.refused(by, create);
+            assert!(
+                matches!(refused, Rejection::Invalid { field, .. } if field == wrong),
+                "{refused:?}"
+            );
+        }
+    }
+}

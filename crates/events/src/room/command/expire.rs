@@ -48,3 +48,33 @@ impl ExpireTexts {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::id::{SegmentId, TranscriptId};
+    use crate::room::command::transcript::TypeCaption;
+    use crate::sealed::Clear;
+
+    #[test]
+    fn texts_go_after_the_days_the_room_keeps_them_and_no_sooner() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let segment = SegmentId::from_bytes([1; 16]);
+        let typed = TypeCaption { room, segment, text: Clear::new("typed") };
+        let transcript = TranscriptId::new(town.made(Actor::User(ada), typed));
+        let reactor = Actor::System(SystemRole::Reactor);
+        let tomorrow = town.now().plus_seconds(86_400).day();
+        let expire = ExpireTexts { room, before: tomorrow };
+        assert!(matches!(town.refused(Actor::User(ada), expire), Rejection::Forbidden(_)));
+        town.wait(86_400 * 30);
+        assert!(town.when(reactor, expire).unwrap().events.is_empty());
+        town.wait(86_400);
+        assert_eq!(town.when(reactor, expire).unwrap().events.len(), 1);
+        assert!(town.state().rooms.get(room).unwrap().transcript(transcript).is_none());
+        assert!(town.when(reactor, expire).unwrap().events.is_empty());
+    }
+}

@@ -102,3 +102,63 @@ fn join(
         created,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::close::Close;
+    use crate::room::command::leave::{Leave, Remove};
+    use crate::room::state::Settings;
+
+    #[test]
+    fn joining_twice_is_joining_once() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.user("Bob");
+        let first = town.when(Actor::User(bob), Join { room }).unwrap();
+        let again = town.when(Actor::User(bob), Join { room }).unwrap();
+        assert_eq!(first.created, again.created);
+        assert!(again.events.is_empty());
+    }
+
+    #[test]
+    fn locked_full_and_closed_rooms_take_nobody_in() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.user("Ada"), town.user("Bob"));
+        let by = Actor::User(bob);
+        let locked = town.room_with(ada, Settings { locked: true, ..Settings::default() });
+        assert_eq!(town.refused(by, Join { room: locked }), Rejection::RoomLocked);
+        town.when(Actor::User(ada), Leave { room: locked }).unwrap();
+        assert!(town.when(Actor::User(ada), Join { room: locked }).is_ok(), "its owner comes back");
+        let full = town.room_with(ada, Settings { capacity: 2, ..Settings::default() });
+        town.joined(full, "Eve");
+        assert_eq!(town.refused(by, Join { room: full }), Rejection::RoomFull(2));
+        let closed = town.room(ada);
+        town.when(Actor::User(ada), Close { room: closed }).unwrap();
+        let unknown = town.refused(by, Join { room: RoomId::new(1) });
+        assert_eq!(town.refused(by, Join { room: closed }), unknown);
+    }
+
+    #[test]
+    fn the_removed_do_not_come_back() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        town.when(Actor::User(ada), Remove { room, user: bob }).unwrap();
+        assert_eq!(town.refused(Actor::User(bob), Join { room }), Rejection::Removed);
+    }
+
+    #[test]
+    fn users_join_under_their_own_names() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.user("Bob");
+        let join = JoinAsGuest { room, display_name: Clear::new("Ada") };
+        assert!(matches!(town.refused(Actor::User(bob), join), Rejection::Forbidden(_)));
+    }
+}

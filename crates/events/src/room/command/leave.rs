@@ -63,3 +63,36 @@ pub(crate) fn nothing(room: RoomId) -> Decision {
 pub(crate) fn one(room: RoomId, event: RoomEvent) -> Decision {
     Decision { subject: Subject::Room(room), events: vec![Event::Room(event)], created: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::join::Join;
+
+    #[test]
+    fn who_left_comes_back_as_somebody_new() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        let first = town.state().rooms.get(room).unwrap().participants[&bob].id;
+        town.when(Actor::User(bob), Leave { room }).unwrap();
+        assert_eq!(town.refused(Actor::User(bob), Leave { room }), Rejection::NotFound("room"));
+        assert_ne!(town.made(Actor::User(bob), Join { room }), first.get());
+    }
+
+    #[test]
+    fn the_owner_removes_others_and_is_not_removed() {
+        let mut town = Scenario::new();
+        let (ada, root) = (town.user("Ada"), town.admin("Root"));
+        let room = town.room(ada);
+        let (bob, eve) = (town.joined(room, "Bob"), town.joined(room, "Eve"));
+        let remove = |user| Remove { room, user };
+        assert!(matches!(town.refused(Actor::User(bob), remove(eve)), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), remove(bob)).unwrap();
+        assert_eq!(town.refused(Actor::User(ada), remove(bob)), Rejection::NotFound("participant"));
+        assert!(matches!(town.refused(Actor::User(root), remove(ada)), Rejection::Forbidden(_)));
+    }
+}

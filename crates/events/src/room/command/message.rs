@@ -110,3 +110,48 @@ impl DeleteMessage {
         Ok(one(self.room, RoomEvent::MessageDeleted(deleted)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn said(town: &mut Scenario) -> (RoomId, UserId, UserId, MessageId) {
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        let say = SendMessage { room, text: Clear::new("hello") };
+        let message = MessageId::new(town.made(Actor::User(bob), say));
+        (room, ada, bob, message)
+    }
+
+    #[test]
+    fn a_message_is_its_authors_to_change() {
+        let mut town = Scenario::new();
+        let (room, ada, bob, message) = said(&mut town);
+        let edit = |expected| EditMessage { room, message, text: Clear::new("bye"), expected };
+        assert!(matches!(town.refused(Actor::User(ada), edit(None)), Rejection::Forbidden(_)));
+        town.when(Actor::User(bob), edit(Some(1))).unwrap();
+        assert_eq!(town.refused(Actor::User(bob), edit(Some(1))), Rejection::Stale);
+        assert_eq!(town.state().rooms.get(room).unwrap().message(message).unwrap().revision, 2);
+        let delete = DeleteMessage { room, message, expected: None };
+        assert!(matches!(town.refused(Actor::User(ada), delete.clone()), Rejection::Forbidden(_)));
+        town.when(Actor::User(bob), delete.clone()).unwrap();
+        assert_eq!(town.refused(Actor::User(bob), delete), Rejection::NotFound("message"));
+        assert_eq!(town.refused(Actor::User(bob), edit(None)), Rejection::NotFound("message"));
+    }
+
+    #[test]
+    fn text_has_its_bounds_and_outsiders_no_voice() {
+        let mut town = Scenario::new();
+        let (room, _ada, bob, _message) = said(&mut town);
+        let eve = town.user("Eve");
+        let say = |text: String| SendMessage { room, text: Clear::new(text) };
+        assert_eq!(town.refused(Actor::User(eve), say("x".into())), Rejection::NotFound("room"));
+        for wrong in [String::new(), "x".repeat(4001), "a\0b".into()] {
+            let refused = town.refused(Actor::User(bob), say(wrong));
+            assert!(matches!(refused, Rejection::Invalid { field: "msg_content", .. }));
+        }
+        assert!(town.when(Actor::User(bob), say("x".repeat(4000))).is_ok());
+    }
+}

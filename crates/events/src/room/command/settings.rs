@@ -78,3 +78,43 @@ impl HandOver {
         Ok(one(self.room, RoomEvent::HandedOver(handed)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::leave::Leave;
+
+    #[test]
+    fn the_owner_changes_what_they_saw() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        let locked = Settings { locked: true, ..Settings::default() };
+        let change = |expected| ChangeSettings { room, settings: locked.clone(), expected };
+        assert!(matches!(town.refused(Actor::User(bob), change(None)), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), change(Some(1))).unwrap();
+        assert_eq!(town.refused(Actor::User(ada), change(Some(1))), Rejection::Stale);
+        assert!(town.when(Actor::User(ada), change(Some(2))).unwrap().events.is_empty());
+        let wrong = Settings { capacity: 0, ..Settings::default() };
+        let wrong = ChangeSettings { room, settings: wrong, expected: None };
+        assert!(matches!(town.refused(Actor::User(ada), wrong), Rejection::Invalid { .. }));
+    }
+
+    #[test]
+    fn a_room_is_handed_to_somebody_in_it() {
+        let mut town = Scenario::new();
+        let (ada, eve) = (town.user("Ada"), town.user("Eve"));
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        let to = |to| HandOver { room, to, expected: None };
+        assert_eq!(town.refused(Actor::User(ada), to(eve)), Rejection::NotFound("participant"));
+        town.when(Actor::User(ada), to(bob)).unwrap();
+        assert!(matches!(town.refused(Actor::User(ada), to(ada)), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), Leave { room }).unwrap();
+        assert!(town.state().rooms.of_member(ada).next().is_none());
+        assert_eq!(town.refused(Actor::User(ada), to(ada)), Rejection::NotFound("room"));
+    }
+}

@@ -173,3 +173,79 @@ impl CorrectTranscript {
         Ok(decision)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::command::captions::SetCaptions;
+    use crate::room::event::Consent;
+
+    const RECOGNIZER: Actor = Actor::System(SystemRole::Recognizer);
+
+    fn signing(town: &mut Scenario) -> (RoomId, UserId, UserId) {
+        let ada = town.user("Ada");
+        let room = town.room(ada);
+        let bob = town.joined(room, "Bob");
+        let set = SetCaptions { room, consent: Consent::Captions, language: None, model: None };
+        town.when(Actor::User(bob), set).unwrap();
+        (room, ada, bob)
+    }
+
+    fn record(town: &Scenario, room: RoomId, user: UserId) -> RecordTranscript {
+        RecordTranscript {
+            room,
+            user,
+            segment: SegmentId::from_bytes([1; 16]),
+            kind: TranscriptKind::Gloss,
+            text: Clear::new("HELLO"),
+            start: town.now().plus_seconds(-9),
+            end: town.now().plus_seconds(2),
+            confidence: 0.9,
+            model: "asl-basic@1".into(),
+        }
+    }
+
+    #[test]
+    fn only_the_recognizer_writes_down_only_those_who_consented_and_once() {
+        let mut town = Scenario::new();
+        let (room, ada, bob) = signing(&mut town);
+        let of_bob = record(&town, room, bob);
+        let spoofed = town.refused(Actor::User(ada), of_bob.clone());
+        assert!(matches!(spoofed, Rejection::Forbidden(_)));
+        let of_ada = record(&town, room, ada);
+        assert_eq!(town.refused(RECOGNIZER, of_ada), Rejection::NoConsent);
+        let first = town.when(RECOGNIZER, of_bob.clone()).unwrap();
+        let [crate::event::Event::Room(RoomEvent::TranscriptRecorded(event))] = &first.events[..]
+        else {
+            panic!("{first:?}");
+        };
+        assert_eq!((event.start_ms, event.end_ms), (0, 2000));
+        let again = town.when(RECOGNIZER, of_bob.clone()).unwrap();
+        assert!(again.events.is_empty() && again.created == first.created);
+        let segment = SegmentId::from_bytes([2; 16]);
+        let wrong = RecordTranscript { confidence: f32::NAN, segment, ..of_bob };
+        assert!(matches!(town.refused(RECOGNIZER, wrong), Rejection::Invalid { .. }));
+    }
+
+    #[test]
+    fn people_correct_and_type_and_everybody_sees_revisions() {
+        let mut town = Scenario::new();
+        let (room, ada, bob) = signing(&mut town);
+        let recorded = record(&town, room, bob);
+        let transcript = TranscriptId::new(town.made(RECOGNIZER, recorded));
+        let correct =
+            |expected| CorrectTranscript { room, transcript, text: Clear::new("hello"), expected };
+        town.when(Actor::User(ada), correct(Some(1))).unwrap();
+        assert_eq!(town.refused(Actor::User(bob), correct(Some(1))), Rejection::Stale);
+        let now = *town.state().rooms.get(room).unwrap().transcript(transcript).unwrap();
+        assert!(now.revision == 2 && now.by_person && now.author == bob);
+        let segment = SegmentId::from_bytes([3; 16]);
+        let typed = TypeCaption { room, segment, text: Clear::new("typed") };
+        assert!(town.when(Actor::User(ada), typed.clone()).is_ok());
+        let eve = town.user("Eve");
+        assert_eq!(town.refused(Actor::User(eve), typed), Rejection::NotFound("room"));
+        assert_eq!(town.refused(Actor::User(eve), correct(None)), Rejection::NotFound("room"));
+    }
+}

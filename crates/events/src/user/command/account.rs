@@ -135,3 +135,89 @@ fn leftover_guest(state: &State, user: &User) -> Result<(), Rejection> {
     }
     Err(Rejection::Forbidden("only guests of closed rooms are deleted by themselves".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::room::Settings;
+    use crate::room::command::{close::Close, join::Join, message::SendMessage};
+    use crate::user::command::guest::RegisterGuest;
+
+    #[test]
+    fn a_new_password_ends_every_other_log_in() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.user("Ada"), town.user("Bob"));
+        let token = town.state().users.get(ada).unwrap().tokens[0].id;
+        let change = |keep| ChangePassword { user: ada, password_hash: Clear::new("new"), keep };
+        town.when(Actor::User(ada), change(Some(token))).unwrap();
+        assert!(town.state().users.get(ada).unwrap().token(token).is_some());
+        assert!(matches!(town.refused(Actor::User(bob), change(None)), Rejection::Forbidden(_)));
+        town.when(Actor::System(SystemRole::Operator), change(None)).unwrap();
+        assert!(town.state().users.get(ada).unwrap().tokens.is_empty());
+    }
+
+    #[test]
+    fn a_new_name_must_be_free_and_frees_the_old_one() {
+        let mut town = Scenario::new();
+        let (ada, _bob) = (town.user("Ada"), town.user("Bob"));
+        let rename = |name: &str| {
+            let register = Scenario::register(name);
+            ChangeUsername { username: register.username, digest: register.username_digest }
+        };
+        assert_eq!(town.refused(Actor::User(ada), rename("bob")), Rejection::UsernameTaken);
+        town.when(Actor::User(ada), rename("ADA")).unwrap();
+        town.when(Actor::User(ada), rename("Eve")).unwrap();
+        let old = Scenario::register("Ada").username_digest;
+        assert_eq!(town.state().users.by_username(old), None);
+        let address = |name: &str| {
+            let register = Scenario::register(name);
+            ChangeEmail { email: register.email, digest: register.email_digest }
+        };
+        assert_eq!(town.refused(Actor::User(ada), address("bob")), Rejection::EmailTaken);
+        town.when(Actor::User(ada), address("eve")).unwrap();
+        let old = Scenario::register("Ada").email_digest;
+        assert_eq!(town.state().users.by_email(old), None);
+    }
+
+    #[test]
+    fn deleting_an_account_takes_its_rooms_and_leaves_the_others() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.user("Ada"), town.user("Bob"));
+        let (hers, his) = (town.room(ada), town.room(bob));
+        town.when(Actor::User(ada), Join { room: his }).unwrap();
+        let say = SendMessage { room: his, text: Clear::new("hello") };
+        town.when(Actor::User(ada), say).unwrap();
+        let delete = DeleteUser { user: ada, erase_content: false };
+        assert!(matches!(town.refused(Actor::User(bob), delete.clone()), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), delete.clone()).unwrap();
+        assert!(town.state().users.get(ada).is_none());
+        assert!(town.state().rooms.get(hers).is_none());
+        assert!(!town.state().rooms.get(his).unwrap().admits(ada));
+        assert_eq!(town.refused(Actor::User(ada), delete), Rejection::NotFound("user"));
+    }
+
+    #[test]
+    fn the_last_administrator_stays() {
+        let mut town = Scenario::new();
+        let ada = town.admin("Ada");
+        let delete = DeleteUser { user: ada, erase_content: true };
+        assert!(matches!(town.refused(Actor::User(ada), delete), Rejection::LastAdmin(_)));
+    }
+
+    #[test]
+    fn the_reactor_deletes_guests_of_closed_rooms_alone() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room_with(ada, Settings { guests: true, ..Settings::default() });
+        let register = RegisterGuest { room, token: Scenario::token(9) };
+        let guest = UserId::new(town.made(Actor::Anonymous, register));
+        let reactor = Actor::System(SystemRole::Reactor);
+        let delete = |user| DeleteUser { user, erase_content: false };
+        assert!(matches!(town.refused(reactor, delete(guest)), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), Close { room }).unwrap();
+        town.when(reactor, delete(guest)).unwrap();
+        assert!(matches!(town.refused(reactor, delete(ada)), Rejection::Forbidden(_)));
+    }
+}

@@ -111,3 +111,50 @@ impl Unblock {
         Ok(of_user(self.user, if nothing { vec![] } else { vec![unblocked] }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::user::command::login::LogIn;
+
+    #[test]
+    fn an_administrator_makes_another_but_never_acts_on_themself() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        let by = Actor::User(ada);
+        assert!(matches!(
+            town.refused(Actor::User(bob), GrantAdmin { user: bob }),
+            Rejection::Forbidden(_)
+        ));
+        assert!(matches!(town.refused(by, RevokeAdmin { user: ada }), Rejection::Forbidden(_)));
+        town.when(by, GrantAdmin { user: bob }).unwrap();
+        assert!(town.when(by, GrantAdmin { user: bob }).unwrap().events.is_empty());
+        town.when(Actor::User(bob), RevokeAdmin { user: ada }).unwrap();
+        let operator = Actor::System(crate::command::SystemRole::Operator);
+        assert!(matches!(
+            town.refused(operator, RevokeAdmin { user: bob }),
+            Rejection::LastAdmin(_)
+        ));
+        let block = Block { user: bob, reason: Clear::new("") };
+        assert!(matches!(town.refused(operator, block), Rejection::LastAdmin(_)));
+    }
+
+    #[test]
+    fn a_block_ends_every_log_in_until_it_is_lifted() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        let block = Block { user: bob, reason: Clear::new("spam") };
+        town.when(Actor::User(ada), block.clone()).unwrap();
+        assert!(town.when(Actor::User(ada), block).unwrap().events.is_empty());
+        let user = town.state().users.get(bob).unwrap();
+        assert!(user.is_blocked() && user.tokens.is_empty());
+        let log_in =
+            LogIn { user: bob, token: Scenario::token(9), known_device: true, rehashed: None };
+        assert_eq!(town.refused(Actor::Anonymous, log_in.clone()), Rejection::Blocked);
+        town.when(Actor::User(ada), Unblock { user: bob }).unwrap();
+        assert!(town.when(Actor::Anonymous, log_in).is_ok());
+        assert!(town.when(Actor::User(ada), Unblock { user: bob }).unwrap().events.is_empty());
+    }
+}

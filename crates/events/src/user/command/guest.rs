@@ -57,3 +57,59 @@ fn digest(name: &str) -> NameDigest {
     let digest: [u8; 32] = Sha256::digest(name).into();
     NameDigest::from_bytes(digest.first_chunk().copied().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::command::Actor;
+    use crate::room::Settings;
+    use crate::room::command::create::Create;
+    use crate::room::command::join::{Join, JoinAsGuest};
+    use crate::sealed::Clear;
+    use crate::user::command::account::ChangeUsername;
+
+    #[test]
+    fn a_guest_is_good_for_one_room() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let open = Settings { guests: true, ..Settings::default() };
+        let (room, other) = (town.room_with(ada, open.clone()), town.room_with(ada, open.clone()));
+        let register = RegisterGuest { room, token: Scenario::token(9) };
+        let guest = UserId::new(town.made(Actor::Anonymous, register));
+        let by = Actor::User(guest);
+        let name = || Clear::new("Visitor");
+        let elsewhere = JoinAsGuest { room: other, display_name: name() };
+        assert_eq!(town.refused(by, elsewhere), Rejection::NotFound("room"));
+        let spoofed = JoinAsGuest { room, display_name: Clear::new("a\u{202E}b") };
+        assert!(matches!(town.refused(by, spoofed), Rejection::Invalid { .. }));
+        town.when(by, JoinAsGuest { room, display_name: name() }).unwrap();
+        let joined = &town.state().rooms.get(room).unwrap().participants[&guest];
+        assert_eq!(joined.display_name, Some(Personal::Clear("Visitor".into())));
+        assert_eq!(town.state().users.get(guest).unwrap().tokens[0].kind, TokenKind::Guest);
+        let create = Create { code: crate::id::RoomCode::from_random(9), settings: open };
+        assert!(matches!(town.refused(by, create), Rejection::Forbidden(_)));
+        let digest = NameDigest::from_bytes([9; 16]);
+        let rename = ChangeUsername { username: name(), digest };
+        assert!(matches!(town.refused(by, rename), Rejection::Forbidden(_)));
+    }
+
+    #[test]
+    fn only_open_rooms_that_want_guests_get_them() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let by = Actor::Anonymous;
+        let register = |room| RegisterGuest { room, token: Scenario::token(9) };
+        let room = town.room(ada);
+        assert_eq!(town.refused(by, register(room)), Rejection::NotFound("room"));
+        let locked = Settings { guests: true, locked: true, ..Settings::default() };
+        let room = town.room_with(ada, locked);
+        assert_eq!(town.refused(by, register(room)), Rejection::RoomLocked);
+        let full = Settings { guests: true, capacity: 2, ..Settings::default() };
+        let room = town.room_with(ada, full);
+        let user = town.user("Bob");
+        town.when(Actor::User(user), Join { room }).unwrap();
+        assert_eq!(town.refused(by, register(room)), Rejection::RoomFull(2));
+    }
+}

@@ -125,3 +125,79 @@ impl RecordSeen {
         Ok(Decision { subject: Subject::Users, events, created: None })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn log_in(user: UserId, serial: u8) -> LogIn {
+        LogIn { user, token: Scenario::token(serial), known_device: false, rehashed: None }
+    }
+
+    fn fail(town: &mut Scenario, user: UserId, attempts: u32) {
+        let failed = RecordLoginFailures { user, attempts, lock_after: 10, lock_s: 1800 };
+        town.when(Actor::System(SystemRole::Api), failed).unwrap();
+    }
+
+    #[test]
+    fn ten_wrong_passwords_lock_new_devices_out_and_nobody_else() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let token = town.state().users.get(ada).unwrap().tokens[0].id;
+        fail(&mut town, ada, 9);
+        town.when(Actor::Anonymous, log_in(ada, 2)).unwrap();
+        assert_eq!(town.state().users.get(ada).unwrap().failed_login_attempts, 0);
+        fail(&mut town, ada, 10);
+        assert_eq!(town.refused(Actor::Anonymous, log_in(ada, 3)), Rejection::LoggedOut);
+        let known = LogIn { known_device: true, ..log_in(ada, 4) };
+        assert!(town.state().users.get(ada).unwrap().token(token).is_some());
+        town.when(Actor::Anonymous, known).unwrap();
+        fail(&mut town, ada, 10);
+        town.wait(1799);
+        assert_eq!(town.refused(Actor::Anonymous, log_in(ada, 5)), Rejection::LoggedOut);
+        town.wait(1);
+        assert!(town.when(Actor::Anonymous, log_in(ada, 6)).is_ok());
+    }
+
+    #[test]
+    fn the_oldest_log_in_makes_room_for_one_too_many() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let oldest = town.state().users.get(ada).unwrap().tokens[0].id;
+        for serial in 0..TOKENS_MAX as u8 {
+            town.wait(1);
+            town.when(Actor::Anonymous, log_in(ada, serial)).unwrap();
+        }
+        let user = town.state().users.get(ada).unwrap();
+        assert_eq!(user.tokens.len(), TOKENS_MAX);
+        assert!(user.token(oldest).is_none());
+    }
+
+    #[test]
+    fn a_new_cost_of_hashing_is_taken_over_with_a_log_in() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let rehashed = LogIn { rehashed: Some(Clear::new("dearer")), ..log_in(ada, 2) };
+        town.when(Actor::Anonymous, rehashed).unwrap();
+        let hash = &town.state().users.get(ada).unwrap().password_hash;
+        assert_eq!(*hash, Personal::Clear("dearer".into()));
+    }
+
+    #[test]
+    fn activity_is_written_at_most_once_a_minute() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let api = Actor::System(SystemRole::Api);
+        let seen = |town: &Scenario| RecordSeen { seen: vec![(ada, town.now())] };
+        town.wait(59);
+        let now = seen(&town);
+        assert!(town.when(api, now).unwrap().events.is_empty());
+        town.wait(1);
+        let now = seen(&town);
+        assert_eq!(town.when(api, now).unwrap().events.len(), 1);
+        assert_eq!(town.state().users.get(ada).unwrap().last_seen, town.now());
+        let by_user = seen(&town);
+        assert!(matches!(town.refused(Actor::User(ada), by_user), Rejection::Forbidden(_)));
+    }
+}

@@ -90,3 +90,61 @@ pub(crate) fn checked_email(email: &Clear) -> Result<String, Rejection> {
     }
     Ok(email)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Actor;
+    use crate::scenario::Scenario;
+    use crate::user::command::account::DeleteUser;
+
+    #[test]
+    fn a_name_and_an_address_are_one_users() {
+        let mut town = Scenario::new();
+        let registered = town.when(Actor::Anonymous, Scenario::register("Ada")).unwrap();
+        assert_eq!(registered.events.len(), 2);
+        let same_name = Register {
+            email_digest: NameDigest::from_bytes([9; 16]),
+            ..Scenario::register("ＡＤＡ")
+        };
+        assert_eq!(town.refused(Actor::Anonymous, same_name), Rejection::UsernameTaken);
+        let same_address = Register {
+            username_digest: NameDigest::from_bytes([9; 16]),
+            ..Scenario::register("Ada")
+        };
+        assert_eq!(town.refused(Actor::Anonymous, same_address), Rejection::EmailTaken);
+        assert!(town.when(Actor::Anonymous, Scenario::register("Bob")).is_ok());
+    }
+
+    #[test]
+    fn a_deleted_users_name_is_free_again() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let delete = DeleteUser { user: ada, erase_content: false };
+        town.when(Actor::User(ada), delete).unwrap();
+        assert_ne!(town.user("Ada"), ada);
+    }
+
+    #[test]
+    fn names_that_nobody_may_choose() {
+        let mut town = Scenario::new();
+        for name in ["guest-1", "Ｇuest-x", "a:b", "", " ", "a\u{202E}b"] {
+            let refused = town.refused(Actor::Anonymous, Scenario::register(name));
+            assert!(matches!(refused, Rejection::Invalid { field: "username", .. }), "{name:?}");
+        }
+        for email in ["ada", "@example.org", "ada@", "a@b@c", "1@guest.invalid", "a b@c"] {
+            let register = Register { email: Clear::new(email), ..Scenario::register("Ada") };
+            let refused = town.refused(Actor::Anonymous, register);
+            assert!(matches!(refused, Rejection::Invalid { field: "email", .. }), "{email:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_administrator_bootstraps_once() {
+        let mut town = Scenario::new();
+        let bootstrap = |name| Register { bootstrap: true, ..Scenario::register(name) };
+        town.when(Actor::Anonymous, bootstrap("Ada")).unwrap();
+        assert_eq!(town.state().users.admins(), 1);
+        assert!(matches!(town.refused(Actor::Anonymous, bootstrap("Bob")), Rejection::Gone(_)));
+    }
+}

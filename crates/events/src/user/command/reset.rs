@@ -77,3 +77,48 @@ impl ResetPassword {
         Ok(of_user(user_id, events))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn link(serial: u8) -> TokenDigest {
+        TokenDigest::from_bytes([serial; 16])
+    }
+
+    fn request(user: UserId, serial: u8) -> RequestReset {
+        RequestReset { user, digest: link(serial), lifetime_s: 600 }
+    }
+
+    fn reset(serial: u8) -> ResetPassword {
+        ResetPassword { digest: link(serial), password_hash: Clear::new("new") }
+    }
+
+    #[test]
+    fn a_link_works_once_and_ends_every_log_in() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let api = Actor::System(SystemRole::Api);
+        town.when(api, request(ada, 1)).unwrap();
+        town.when(api, request(ada, 2)).unwrap();
+        let earlier = town.refused(Actor::Anonymous, reset(1));
+        assert!(matches!(earlier, Rejection::Gone(_)));
+        town.when(Actor::Anonymous, reset(2)).unwrap();
+        assert!(town.state().users.get(ada).unwrap().tokens.is_empty());
+        assert!(matches!(town.refused(Actor::Anonymous, reset(2)), Rejection::Gone(_)));
+    }
+
+    #[test]
+    fn a_link_is_good_for_its_time() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        assert!(matches!(town.refused(Actor::User(bob), request(bob, 1)), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), request(bob, 1)).unwrap();
+        town.wait(600);
+        assert!(matches!(town.refused(Actor::Anonymous, reset(1)), Rejection::Gone(_)));
+        town.when(Actor::User(ada), request(bob, 2)).unwrap();
+        town.wait(599);
+        assert!(town.when(Actor::Anonymous, reset(2)).is_ok());
+    }
+}

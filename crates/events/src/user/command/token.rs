@@ -112,3 +112,64 @@ impl RevokeTokens {
         Ok(of_user(user_id, vec![UserEvent::TokensRevoked(revoked)]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    use crate::time::Timestamp;
+
+    fn renew(town: &mut Scenario, user: UserId, token: TokenId) -> Result<Timestamp, Rejection> {
+        let renew = RenewToken { user, token, lifetime_s: 3600, when_left_s: 60 };
+        town.when(Actor::User(user), renew)?;
+        Ok(town.state().users.get(user).unwrap().token(token).unwrap().expires_at)
+    }
+
+    #[test]
+    fn the_same_token_lives_on_up_to_its_cap() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let token = town.state().users.get(ada).unwrap().tokens[0].id;
+        let begin = town.now();
+        town.wait(3539);
+        assert_eq!(renew(&mut town, ada, token), Ok(begin.plus_seconds(3600)));
+        town.wait(2);
+        assert_eq!(renew(&mut town, ada, token), Ok(begin.plus_seconds(3541 + 3600)));
+        // Twice is once.
+        let twice = RenewToken { user: ada, token, lifetime_s: 3600, when_left_s: 60 };
+        assert!(town.when(Actor::User(ada), twice).unwrap().events.is_empty());
+        for _ in 0..11 {
+            town.wait(3590);
+            renew(&mut town, ada, token).unwrap();
+        }
+        let last = renew(&mut town, ada, token).unwrap();
+        assert_eq!(last, begin.plus_seconds(43_200));
+        town.wait(last.seconds_since(town.now()));
+        assert_eq!(renew(&mut town, ada, token), Err(Rejection::LoggedOut));
+    }
+
+    #[test]
+    fn nobody_renews_or_ends_another_ones_token() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.user("Ada"), town.user("Bob"));
+        let token = town.state().users.get(ada).unwrap().tokens[0].id;
+        let renew = RenewToken { user: ada, token, lifetime_s: 3600, when_left_s: 9999 };
+        assert_eq!(town.refused(Actor::User(bob), renew), Rejection::LoggedOut);
+        let revoke = RevokeToken { token };
+        assert_eq!(town.refused(Actor::User(bob), revoke), Rejection::NotFound("token"));
+        town.when(Actor::User(ada), revoke).unwrap();
+        assert_eq!(town.refused(Actor::User(ada), renew), Rejection::LoggedOut);
+    }
+
+    #[test]
+    fn logging_out_everywhere_ends_every_token() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let digest = town.state().users.get(ada).unwrap().tokens[0].digest;
+        assert!(town.state().users.by_token(digest).is_some());
+        town.when(Actor::User(ada), RevokeTokens {}).unwrap();
+        assert!(town.state().users.get(ada).unwrap().tokens.is_empty());
+        assert!(town.state().users.by_token(digest).is_none());
+    }
+}
