@@ -1,7 +1,7 @@
 // Why: the band of captions: who says what, as it comes. Text that may still change is told apart
 // from text that stays, unsure words are marked, and nobody's words stand under another's name.
 
-import { View, define, fill, h } from '../lib/dom.js';
+import { View, define, fill, h, soon } from '../lib/dom.js';
 import { contrast, ENOUGH, withOpacity } from '../lib/colour.js';
 import { initial, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
@@ -12,6 +12,8 @@ const TOGETHER_MS = 5000;
 /** A line stays at least this long, and longer the more there is to read. */
 const DWELL_MS = 6000;
 const DWELL_PER_LETTER_MS = 90;
+/** Lines remembered; the band shows fewer. */
+const LINES_KEPT = 12;
 /** Words below this are marked as unsure, whatever the reader's threshold. */
 export const UNSURE = 0.6;
 
@@ -28,17 +30,20 @@ class Captions extends View {
   call = /** @type {any} */ (null);
   /** @type {Line[]} */
   lines = [];
+  redraw = () => {};
   /** Filled from `example` instead of a call: the preview in the settings. @type {Line[] | null} */
   example = null;
 
   build() {
     this.className = 'captions';
     this.setAttribute('aria-hidden', 'true');
-    this.listen(changes, 'change', () => this.draw());
+    const draw = soon(() => this.draw());
+    this.redraw = draw;
+    this.listen(changes, 'change', draw);
     if (this.example) this.lines = this.example;
     else {
       this.listen(this.call, 'captions', (e) => this.final(e.detail));
-      for (const type of ['partials', 'people']) this.listen(this.call, type, () => this.draw());
+      for (const type of ['partials', 'people']) this.listen(this.call, type, draw);
       const timer = setInterval(() => this.expire(), 500);
       this.onleave(() => clearInterval(timer));
     }
@@ -62,8 +67,9 @@ class Captions extends View {
       const letters = line.words.reduce((sum, one) => sum + one.text.length, 0);
       line.until = now + DWELL_MS + letters * DWELL_PER_LETTER_MS;
       if (!joins) this.lines.push(line);
+      this.lines.splice(0, this.lines.length - LINES_KEPT);
     }
-    this.draw();
+    this.redraw();
   }
 
   expire() {

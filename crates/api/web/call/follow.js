@@ -1,7 +1,7 @@
 // Why: lists that grow at the end follow what is new until the reader scrolls up; then they stay
 // where they are, count what came, and offer the way down.
 
-import { fill, h } from '../lib/dom.js';
+import { fill, h, soon } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 
 /** Closer to the end than this counts as being at the end. */
@@ -35,6 +35,7 @@ export function follower(label, loadEarlier) {
     button.hidden = true;
     box.scrollTop = box.scrollHeight;
   }
+  const downSoon = soon(down);
   box.addEventListener('scroll', () => {
     sticking = atEnd();
     if (sticking && unread) down();
@@ -51,7 +52,7 @@ export function follower(label, loadEarlier) {
     },
     /** To be called after something was added. @param {boolean} counts whether it is news */
     grew(counts) {
-      if (sticking) down();
+      if (sticking) downSoon();
       else if (counts) {
         unread += 1;
         button.hidden = false;

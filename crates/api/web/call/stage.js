@@ -1,7 +1,7 @@
 // Why: the videos: one tile each, any number pinned large, who is signing told by a badge and a
 // frame and not by colour alone.
 
-import { View, define, fill, h } from '../lib/dom.js';
+import { View, define, fill, h, soon } from '../lib/dom.js';
 import { initial } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
@@ -43,9 +43,10 @@ class Stage extends View {
 
   build() {
     this.className = 'stage';
-    for (const type of ['people', 'signing', 'partials']) this.listen(this.call, type, () => this.draw());
-    this.listen(this.mesh, 'tiles', () => this.draw());
-    this.listen(this.media, 'change', () => this.draw());
+    const draw = soon(() => this.draw());
+    for (const type of ['people', 'signing', 'partials']) this.listen(this.call, type, draw);
+    this.listen(this.mesh, 'tiles', draw);
+    this.listen(this.media, 'change', draw);
     this.listen(this.signing, 'change', () => this.guide());
     const watch = new ResizeObserver(() => this.fit());
     watch.observe(this);

@@ -1,7 +1,7 @@
 // Why: the row of buttons under a call: what is on, what is open, and the way out. Each says its
 // state to a screen reader, by `aria-pressed` or `aria-expanded`, and in its own words to the eye.
 
-import { View, define, fill, h } from '../lib/dom.js';
+import { View, define, fill, h, soon } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { changes, prefs } from '../lib/prefs.js';
@@ -29,14 +29,14 @@ class Toolbar extends View {
   open = '';
   /** Unread per panel. @type {Record<string, number>} */
   unread = {};
+  redraw = () => {};
 
   build() {
     this.className = 'toolbar';
     this.setAttribute('role', 'toolbar');
     this.setAttribute('aria-label', t('bar.label'));
-    this.listen(this.media, 'change', () => this.draw());
-    this.listen(this.signing, 'change', () => this.draw());
-    this.listen(changes, 'change', () => this.draw());
+    this.redraw = soon(() => this.draw());
+    for (const from of [this.media, this.signing, changes]) this.listen(from, 'change', this.redraw);
     this.addEventListener('keydown', (event) => this.move(event));
     this.draw();
   }

@@ -65,6 +65,21 @@ export function svg(tag, attributes, ...children) {
   return element;
 }
 
+/**
+ * Does it once before the next picture, however often it is asked for.
+ *
+ * @param {() => void} action
+ */
+export function soon(action) {
+  let asked = 0;
+  return () => {
+    asked ||= requestAnimationFrame(() => {
+      asked = 0;
+      action();
+    });
+  };
+}
+
 let counter = 0;
 
 /** An id that no other element of this page has; ties labels to what they name. */

@@ -45,6 +45,7 @@ export class Signing extends EventTarget {
     this.stopCapture = () => {};
     this.timer = 0;
     media.addEventListener('change', () => this.on && this.capture());
+    call.addEventListener('loaded', () => this.resume());
     for (const type of ['partials', 'state', 'degraded']) call.addEventListener(type, () => this.changed());
   }
 
@@ -70,7 +71,23 @@ export class Signing extends EventTarget {
     this.way = way;
     await this.call.ask('/captions/me', { json: { consent: true, keep, ...WAYS[way] } }, 'PUT');
     this.on = true;
+    sessionStorage.setItem(this.flag, way);
     await this.capture();
+  }
+
+  /** Remembers for this tab which way was on, so that a reload goes on with it. */
+  get flag() {
+    return `signcall.sign.${this.call.code}`;
+  }
+
+  /** Goes on after a reload, if the consent still stands. */
+  resume() {
+    const way = /** @type {Way | null} */ (sessionStorage.getItem(this.flag));
+    const consent = this.call.people.get(this.call.me)?.consent ?? 'none';
+    if (this.on || !way || consent === 'none') return;
+    this.way = way;
+    this.on = true;
+    this.capture();
   }
 
   /** Captures from the camera as it is now, or not while it is off. */
@@ -134,6 +151,7 @@ export class Signing extends EventTarget {
   /** Frames stop leaving at once; consent ends when the last words are written. */
   async stop() {
     if (!this.on) return;
+    sessionStorage.removeItem(this.flag);
     await this.halt();
     await this.call.ask('/captions/me', { json: { consent: false } }, 'PUT');
   }

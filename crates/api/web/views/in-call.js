@@ -129,7 +129,7 @@ class InCall extends View {
     if (this.open === panel || !this.bar) return;
     this.unread[panel] = (this.unread[panel] ?? 0) + 1;
     Object.assign(this.bar, { unread: this.unread });
-    this.bar.draw();
+    this.bar.redraw();
     this.titled();
   }
 
