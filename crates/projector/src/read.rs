@@ -116,10 +116,10 @@ impl Store {
         let mut tail = format!("WHERE {clause}");
         if let Some(id) = bound {
             args.push(Value::Int(id.number() as i64));
-            tail += &format!(" AND id {compare} ${}", args.len());
+            tail = format!("{tail} AND id {compare} ${}", args.len());
         }
         args.push(Value::Int(i64::from(page.limit) + 1));
-        tail += &format!(" ORDER BY id {direction} LIMIT ${}", args.len());
+        tail = format!("{tail} ORDER BY id {direction} LIMIT ${}", args.len());
         let mut rows: Vec<R> = self.list(&tail, args).await?;
         let has_more = rows.len() > page.limit as usize;
         rows.truncate(page.limit as usize);

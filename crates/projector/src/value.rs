@@ -54,18 +54,45 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// The value as one line of JSON holds it, the same for both databases.
-    pub(crate) fn canonical(&self) -> serde_json::Value {
-        match self {
-            Self::Null => serde_json::Value::Null,
-            Self::Int(value) => (*value).into(),
-            Self::Real(value) => (*value).into(),
-            Self::Text(value) => value.as_str().into(),
-            Self::Bool(value) => (*value).into(),
-            Self::Time(value) => value.to_string().into(),
-            Self::Ints(values) => values.as_slice().into(),
-        }
+    /// Appends the value as JSON, the same for both databases; times as microseconds since 1970.
+    pub(crate) fn append_to(&self, line: &mut String) {
+        use std::fmt::Write as _;
+        // Writing into a string has no way to fail.
+        let _infallible = match self {
+            Self::Null => line.write_str("null"),
+            Self::Int(value) => write!(line, "{value}"),
+            Self::Real(value) => write!(line, "{value}"),
+            Self::Text(value) => write!(line, "{}", serde_json::Value::from(value.as_str())),
+            Self::Bool(value) => write!(line, "{value}"),
+            Self::Time(value) => write!(line, "{}", value.micros()),
+            Self::Ints(values) => write!(line, "{values:?}"),
+        };
     }
+}
+
+impl std::fmt::Display for Value {
+    /// As JSON for people to read; times as RFC 3339.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Self::Time(time) = self {
+            return write!(f, "\"{time}\"");
+        }
+        let mut text = String::new();
+        self.append_to(&mut text);
+        f.write_str(&text)
+    }
+}
+
+/// A row as one line of JSON, without the newline.
+pub(crate) fn line(row: &[Value]) -> String {
+    let mut line = String::from("[");
+    for (index, value) in row.iter().enumerate() {
+        if index > 0 {
+            line.push(',');
+        }
+        value.append_to(&mut line);
+    }
+    line.push(']');
+    line
 }
 
 /// A row type of a table.

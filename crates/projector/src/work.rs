@@ -144,7 +144,7 @@ impl Sweep {
         let participants: Vec<u64> = self.participants.iter().map(|id| id.get()).collect();
         let tombstones: Vec<u64> = self.tombstones.iter().map(|id| id.get()).collect();
         let names: Vec<u64> = self.names.iter().chain(&self.users).map(|id| id.get()).collect();
-        let groups: [(&[u64], &[(&str, &str)]); 6] = [
+        let groups: [(&[u64], &[Statement]); 6] = [
             (&rooms, &ROOMS_GO),
             (&erased, &TEXTS_GO),
             (&users, &USERS_GO),
@@ -175,8 +175,10 @@ impl Sweep {
     }
 }
 
-/// Statements with `{}` for the condition that a column is one of the ids.
-const ROOMS_GO: [(&str, &str); 7] = [
+/// A statement with `{}` for the condition that a column is one of some ids, and that column.
+type Statement = (&'static str, &'static str);
+
+const ROOMS_GO: [Statement; 7] = [
     ("DELETE FROM room_feed WHERE {}", "room_id"),
     (
         "DELETE FROM message_revision WHERE message_id IN (SELECT id FROM message WHERE {})",
@@ -191,7 +193,7 @@ const ROOMS_GO: [(&str, &str); 7] = [
     ("DELETE FROM room_participant WHERE {}", "rp_room_id"),
     ("DELETE FROM room WHERE {}", "id"),
 ];
-const TEXTS_GO: [(&str, &str); 4] = [
+const TEXTS_GO: [Statement; 4] = [
     (
         "UPDATE message_revision SET msg_content = NULL WHERE message_id IN (SELECT id FROM message WHERE {})",
         "user_id",
@@ -203,7 +205,7 @@ const TEXTS_GO: [(&str, &str); 4] = [
     ("UPDATE message SET msg_content = NULL WHERE {}", "user_id"),
     ("UPDATE transcript SET ts_content = NULL WHERE {}", "user_id"),
 ];
-const USERS_GO: [(&str, &str); 5] = [
+const USERS_GO: [Statement; 5] = [
     ("UPDATE message SET user_id = NULL WHERE {}", "user_id"),
     ("UPDATE transcript SET user_id = NULL WHERE {}", "user_id"),
     ("UPDATE transcript SET editor_id = NULL WHERE {}", "editor_id"),

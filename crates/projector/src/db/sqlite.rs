@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use events::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
@@ -30,6 +31,8 @@ const SHADOW_CACHE: &str = "-65536";
 /// Rows in one statement at most; fewer go in powers of two, so that few statements are prepared.
 const ROWS_PER_STATEMENT: usize = 128;
 const STATEMENTS_CACHED: usize = 256;
+/// Rows on their way from SQLite's thread to the reader's.
+const ROWS_BUFFERED: usize = 1000;
 
 pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError> {
     let place = path.to_owned();
@@ -37,6 +40,7 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
     let base = SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
+        .row_buffer_size(ROWS_BUFFERED)
         .statement_cache_capacity(STATEMENTS_CACHED);
     let writer = match purpose {
         Purpose::Live => base
@@ -48,7 +52,7 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
             .pragma("cache_size", LIVE_CACHE),
         Purpose::Shadow => base
             .clone()
-            .journal_mode(SqliteJournalMode::Wal)
+            .journal_mode(SqliteJournalMode::Off)
             .synchronous(SqliteSynchronous::Off)
             .foreign_keys(false)
             .pragma("cache_size", SHADOW_CACHE),
@@ -115,15 +119,23 @@ pub(super) fn values(row: &SqliteRow, table: &Table) -> Result<Vec<Value>, Store
             Kind::Text => Value::Text(row.try_get_unchecked(index)?),
             Kind::Bool => Value::Bool(row.try_get_unchecked(index)?),
             Kind::Time => {
-                let text: String = row.try_get_unchecked(index)?;
-                let time = text
-                    .parse()
-                    .map_err(|_| StoreError::Row { table: table.name, column: column.name })?;
-                Value::Time(Timestamp::new(time))
+                let text: &str = row.try_get_unchecked(index)?;
+                let unreadable = StoreError::Row { table: table.name, column: column.name };
+                Value::Time(time_of(text).ok_or(unreadable)?)
             }
         });
     }
     Ok(values)
+}
+
+/// Reads what [`Timestamp`]'s `Display` wrote: always the same 27 characters.
+fn time_of(text: &str) -> Option<Timestamp> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let year = text.get(..4)?.parse().ok()?;
+    let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let time = date?.and_hms_micro_opt(hour, minute, second, number(20, 26)?)?;
+    Some(Timestamp::new(time.and_utc()))
 }
 
 /// See [`super::Session::upsert`].
@@ -135,18 +147,57 @@ pub(super) async fn upsert(
     let head = format!("INSERT INTO \"{}\" ({}) VALUES ", table.name, Dialect::column_names(table));
     let tail = Dialect::on_conflict(table);
     let row = format!("({})", vec!["?"; table.columns.len()].join(","));
-    let mut left = rows.len();
+    let mut statements = statements(rows.len());
     let mut rows = rows.into_iter();
-    while left > 0 {
-        let count = ROWS_PER_STATEMENT.min(1 << left.ilog2());
-        let sql = format!("{head}{} {tail}", vec![row.as_str(); count].join(","));
+    let mut fill = |count| {
         let mut arguments = SqliteArguments::default();
         arguments.reserve(count * table.columns.len(), 0);
         for value in rows.by_ref().take(count).flatten() {
             push(&mut arguments, value);
         }
-        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection).await?;
-        left -= count;
+        (count, arguments)
+    };
+    let mut next = statements.next().map(&mut fill);
+    while let Some((count, arguments)) = next {
+        let sql = format!("{head}{} {tail}", vec![row.as_str(); count].join(","));
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        // SQLite works on a thread of its own: meanwhile the next statement is made.
+        let (done, following) = tokio::join!(query.execute(&mut *connection), async {
+            statements.next().map(&mut fill)
+        });
+        done?;
+        next = following;
     }
     Ok(())
+}
+
+/// How many rows go into each statement: few different numbers, so that few are prepared.
+fn statements(rows: usize) -> impl Iterator<Item = usize> {
+    let mut left = rows;
+    std::iter::from_fn(move || {
+        let count = ROWS_PER_STATEMENT.min(1 << left.checked_ilog2()?);
+        left -= count;
+        Some(count)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_back() {
+        for micros in [0, 1, 1_767_225_600_123_456, 253_402_300_799_999_999] {
+            let time = Timestamp::from_micros(micros);
+            assert_eq!(time_of(&time.to_string()), Some(time));
+        }
+        assert_eq!(time_of("2026-13-01T00:00:00.000000Z"), None);
+        assert_eq!(time_of("yesterday"), None);
+    }
+
+    #[test]
+    fn statements_take_every_row() {
+        assert_eq!(statements(0).count(), 0);
+        assert_eq!(statements(300).collect::<Vec<_>>(), [128, 128, 32, 8, 4]);
+    }
 }

@@ -198,11 +198,11 @@ impl Store {
         let mut args = vec![Value::Int(room.get() as i64)];
         if let Some(user) = filter.user {
             args.push(Value::Int(user.get() as i64));
-            clause += &format!(" AND user_id = ${}", args.len());
+            clause = format!("{clause} AND user_id = ${}", args.len());
         }
         if let Some(q) = filter.q {
             args.push(Value::Text(pattern(q)));
-            clause += &format!(" AND {}", self.dialect().like("ts_content", args.len()));
+            clause = format!("{clause} AND {}", self.dialect().like("ts_content", args.len()));
         }
         self.page(&clause, args, Order::OldestFirst, page).await
     }

@@ -9,7 +9,7 @@ use crate::db::{Session, Tx};
 use crate::error::StoreError;
 use crate::projections::TABLES;
 use crate::store::Store;
-use crate::value::{Table, Value};
+use crate::value::{Table, Value, line};
 
 /// Rows read at once.
 const PAGE_ROWS: i64 = 2000;
@@ -99,8 +99,7 @@ impl Rows {
     /// Takes the next row, and into the hash.
     fn take(&mut self) -> Option<Vec<Value>> {
         let row = self.page.pop_front()?;
-        let line = serde_json::Value::Array(row.iter().map(Value::canonical).collect());
-        self.hash.update(line.to_string());
+        self.hash.update(line(&row));
         self.hash.update(b"\n");
         self.count += 1;
         Some(row)
@@ -170,8 +169,7 @@ async fn merge(
 impl Found {
     fn tell(&mut self, table: &'static Table, live: Option<&[Value]>, rebuilt: Option<&[Value]>) {
         let row = live.or(rebuilt).unwrap_or_default();
-        let key: Vec<String> =
-            row.iter().take(table.key).map(|value| value.canonical().to_string()).collect();
+        let key: Vec<String> = row.iter().take(table.key).map(Value::to_string).collect();
         let mut add = |column, live: String, rebuilt: String| {
             if self.differences.len() < DIFFERENCES_MAX {
                 let key = key.join(",");
@@ -179,16 +177,11 @@ impl Found {
             }
         };
         let (Some(live), Some(rebuilt)) = (live, rebuilt) else {
-            let whole = |row: Option<&[Value]>| {
-                row.map_or(NO_ROW.to_owned(), |row| {
-                    serde_json::Value::Array(row.iter().map(Value::canonical).collect()).to_string()
-                })
-            };
+            let whole = |row: Option<&[Value]>| row.map_or(NO_ROW.to_owned(), line);
             return add("*", whole(live), whole(rebuilt));
         };
         for ((column, live), rebuilt) in table.columns.iter().zip(live).zip(rebuilt) {
             if live != rebuilt {
-                let (live, rebuilt) = (live.canonical(), rebuilt.canonical());
                 add(column.name, live.to_string(), rebuilt.to_string());
             }
         }

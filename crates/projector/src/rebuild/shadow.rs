@@ -56,6 +56,7 @@ impl Shadow {
                 drop_schema(&mut session).await?;
                 session.execute(&format!("CREATE SCHEMA {SHADOW_SCHEMA}"), vec![]).await?;
                 let db = Db::open(store.url(), Purpose::Shadow).await?;
+                session.execute(&put_off_foreign_keys(), vec![]).await?;
                 Ok(Self { db, lock: Lock::Advisory(lease) })
             }
         }
@@ -73,9 +74,15 @@ impl Shadow {
         Ok(now)
     }
 
-    /// What is left to do when the bulk of the rows is in.
-    pub(super) async fn finish(&self) -> Result<(), StoreError> {
-        Ok(())
+    /// Checks and watches, from now on, what was put off until the bulk of the rows is in.
+    pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
+        match &mut self.lock {
+            Lock::File { .. } => Ok(()),
+            Lock::Advisory(lease) => {
+                lease.session().execute(&bring_back_foreign_keys(), vec![]).await?;
+                Ok(())
+            }
+        }
     }
 
     /// Puts these tables, which stand at `head`, in the place of the live ones. When the live
@@ -157,6 +164,32 @@ fn next_generation(live: &Checkpoint, head: &Head) -> Checkpoint {
 async fn drop_schema(session: &mut Session<'_>) -> Result<(), StoreError> {
     session.execute(&format!("DROP SCHEMA IF EXISTS {SHADOW_SCHEMA} CASCADE"), vec![]).await?;
     Ok(())
+}
+
+/// Notes how the foreign keys of the fresh tables are made, and takes them away: checking each row
+/// would be half of the work, and the rows are right by how they are made.
+fn put_off_foreign_keys() -> String {
+    format!(
+        "DO $$ DECLARE found record; BEGIN \
+           CREATE TABLE {SHADOW_SCHEMA}.put_off (statement text); \
+           FOR found IN SELECT conrelid::regclass AS place, conname, pg_get_constraintdef(oid) AS made \
+               FROM pg_constraint WHERE contype = 'f' AND connamespace = '{SHADOW_SCHEMA}'::regnamespace LOOP \
+             INSERT INTO {SHADOW_SCHEMA}.put_off VALUES \
+               (format('ALTER TABLE %s ADD CONSTRAINT %I %s', found.place, found.conname, found.made)); \
+             EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.place, found.conname); \
+           END LOOP; END $$"
+    )
+}
+
+/// All rows are checked at once, which is much faster.
+fn bring_back_foreign_keys() -> String {
+    format!(
+        "DO $$ DECLARE found record; BEGIN \
+           FOR found IN SELECT statement FROM {SHADOW_SCHEMA}.put_off LOOP \
+             EXECUTE found.statement; \
+           END LOOP; \
+           DROP TABLE {SHADOW_SCHEMA}.put_off; END $$"
+    )
 }
 
 /// Live tables go, rebuilt ones come, in whatever schema the live ones are.

@@ -252,10 +252,14 @@ impl World {
     }
 
     async fn say_something(&mut self, dice: &mut Dice, room: RoomId) {
-        let Some(found) = self.state.rooms.get(room) else { return };
+        let Some(found) = self.state.rooms.get(room) else {
+            return;
+        };
         let start = found.created_at;
         let members = sorted(found.participants.keys().copied());
-        let Some(user) = dice.pick(&members) else { return };
+        let Some(user) = dice.pick(&members) else {
+            return;
+        };
         let actor = Actor::User(user);
         let text = Clear::new(format!("text {} by {user}", dice.roll(1000)));
         let segment = SegmentId::from_bytes(self.digest());

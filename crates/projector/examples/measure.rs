@@ -1,0 +1,1 @@
+/tmp/pmeasure/measure.rs
