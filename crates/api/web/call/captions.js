@@ -9,6 +9,8 @@ import { changes, prefs } from '../lib/prefs.js';
 
 /** Words of one person that come closer together than this stand on one line. */
 const TOGETHER_MS = 5000;
+/** A line that has as many letters takes no more words: the next one says the name again. */
+const LINE_LETTERS = 64;
 /** A line stays at least this long, and longer the more there is to read. */
 const DWELL_MS = 6000;
 const DWELL_PER_LETTER_MS = 90;
@@ -60,12 +62,12 @@ class Captions extends View {
     if (live && word.text && (row.confidence ?? 1) >= prefs().captions.threshold) {
       const now = Date.now();
       const last = this.lines.findLast((line) => line.user === row.user_id);
-      const joins = last && last === this.lines.at(-1) && now - last.last < TOGETHER_MS && row.kind !== 'typed';
+      const goesOn = last && last === this.lines.at(-1) && now - last.last < TOGETHER_MS && letters(last) < LINE_LETTERS;
+      const joins = goesOn && row.kind !== 'typed';
       const line = joins ? last : { user: row.user_id, words: [], until: 0, last: now };
       line.words.push(word);
       line.last = now;
-      const letters = line.words.reduce((sum, one) => sum + one.text.length, 0);
-      line.until = now + DWELL_MS + letters * DWELL_PER_LETTER_MS;
+      line.until = now + DWELL_MS + letters(line) * DWELL_PER_LETTER_MS;
       if (!joins) this.lines.push(line);
       this.lines.splice(0, this.lines.length - LINES_KEPT);
     }
@@ -111,6 +113,9 @@ class Captions extends View {
       partials.map(({ segment }) => partial(segment, written({}, signed))));
   }
 }
+
+/** @param {Line} line */
+const letters = (line) => line.words.reduce((sum, one) => sum + one.text.length, 0);
 
 /** @param {number | null | undefined} confidence */
 const doubt = (confidence) => (confidence !== null && confidence !== undefined && confidence < UNSURE ? 'word unsure' : 'word');
