@@ -5,6 +5,7 @@ mod assets;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,6 +14,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::get;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// What the page may load and do: its own scripts, styles and pictures, its own server, WebAssembly
@@ -41,6 +44,8 @@ const TAG_BYTES: usize = 12;
 struct Asset {
     path: &'static str,
     bytes: &'static [u8],
+    /// The same, compressed once for all.
+    gzip: Bytes,
     tag: String,
 }
 
@@ -55,6 +60,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .map(|(path, bytes)| Asset {
             path,
             bytes,
+            gzip: gzip(bytes),
             tag: format!("\"{}\"", hex::encode(&Sha256::digest(bytes)[..TAG_BYTES])),
         })
         .collect();
@@ -79,6 +85,23 @@ async fn file(
     send(&assets, &path, &headers)
 }
 
+/// Compressed; empty should that fail, which memory can't.
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.unwrap_or_default().into()
+}
+
+/// Whether the browser takes gzip.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let refused = |q: &str| matches!(q, "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip")) && !parts.any(refused)
+    })
+}
+
 /// The file of that path, or 304 when the browser has it already.
 fn send(assets: &[Asset], path: &str, headers: &HeaderMap) -> Response<Body> {
     let Ok(found) = assets.binary_search_by_key(&path, |asset| asset.path) else {
@@ -88,12 +111,17 @@ fn send(assets: &[Asset], path: &str, headers: &HeaderMap) -> Response<Body> {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
         tags.to_str().is_ok_and(|tags| tags.split(',').any(|tag| tag.trim() == asset.tag))
     });
-    let mut response = if known {
-        answer(StatusCode::NOT_MODIFIED, Bytes::new())
-    } else {
-        answer(StatusCode::OK, Bytes::from_static(asset.bytes))
+    let gzip = !asset.gzip.is_empty() && takes_gzip(headers);
+    let mut response = match (known, gzip) {
+        (true, _) => answer(StatusCode::NOT_MODIFIED, Bytes::new()),
+        (false, true) => answer(StatusCode::OK, asset.gzip.clone()),
+        (false, false) => answer(StatusCode::OK, Bytes::from_static(asset.bytes)),
     };
     let headers = response.headers_mut();
+    headers.insert(header::VARY, header::HeaderValue::from_static("Accept-Encoding"));
+    if gzip && !known {
+        headers.insert(header::CONTENT_ENCODING, header::HeaderValue::from_static("gzip"));
+    }
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type(path)));
     if let Ok(tag) = header::HeaderValue::from_str(&asset.tag) {
         headers.insert(header::ETAG, tag);

@@ -2,6 +2,7 @@
 //! elsewhere; text never becomes markup; both languages say everything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::Path as FilePath;
 
 use axum::http::Request;
@@ -9,6 +10,8 @@ use tower::ServiceExt;
 
 use super::*;
 
+/// Most bytes of the whole page on the wire.
+const MAX_WEIGHT: usize = 150 * 1024;
 /// Most lines of a module.
 const MAX_LINES: usize = 300;
 
@@ -22,6 +25,10 @@ async fn get_with(path: &str, known: Option<&str>) -> Response<Body> {
     if let Some(tag) = known {
         request = request.header(header::IF_NONE_MATCH, tag);
     }
+    answered(request).await
+}
+
+async fn answered(request: axum::http::request::Builder) -> Response<Body> {
     routes::<()>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
@@ -64,6 +71,24 @@ async fn views_and_files_come_with_type_policy_and_tag() {
     }
     assert_eq!(get_with("/assets/../Cargo.toml", None).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(get_with("/assets/no.js", None).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn files_come_compressed_to_who_takes_that_and_the_whole_page_is_small() {
+    let mut total = 0;
+    for (path, bytes) in assets::FILES {
+        let request = Request::get(format!("/assets/{path}"));
+        let answer = answered(request.header(header::ACCEPT_ENCODING, "br, gzip")).await;
+        assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip");
+        let body = axum::body::to_bytes(answer.into_body(), bytes.len() + 100).await.unwrap();
+        let mut read = Vec::new();
+        flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut read).unwrap();
+        assert_eq!(read, *bytes, "{path}");
+        total += body.len();
+    }
+    assert!(total <= MAX_WEIGHT, "the page weighs {total} bytes");
+    let refusing = Request::get("/").header(header::ACCEPT_ENCODING, "gzip;q=0");
+    assert!(!answered(refusing).await.headers().contains_key(header::CONTENT_ENCODING));
 }
 
 #[test]
