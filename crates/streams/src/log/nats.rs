@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::datetime::DateTime;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
@@ -38,8 +39,15 @@ struct NatsLog {
     stream: Stream<()>,
     id: LogId,
     appending: Mutex<()>,
+    /// The last message that was read, by which its being the last still is known again.
+    seen: parking_lot::Mutex<Option<Seen>>,
     appended: watch::Sender<BlockNumber>,
     _listener: AbortOnDropHandle<()>,
+}
+
+struct Seen {
+    time: DateTime,
+    head: Head,
 }
 
 /// Opens the log; makes an empty one, with a new id, if the stream is not there.
@@ -81,6 +89,7 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
         stream,
         id,
         appending: Mutex::new(()),
+        seen: parking_lot::Mutex::default(),
         appended,
         _listener: AbortOnDropHandle::new(listener),
     }))
@@ -230,7 +239,16 @@ impl NatsLog {
         }
     }
 
+    /// Asks the leader where the log ends; its message is fetched only if it is a new one.
     async fn end(&self) -> Result<Head, LogError> {
+        let info = self.stream.get_info().await.map_err(|error| self.nats.unreachable(error))?;
+        let (last, time) = (BlockNumber::new(info.state.last_sequence), info.state.last_timestamp);
+        if let Some(seen) = &*self.seen.lock()
+            && seen.head.block == last
+            && seen.time == time
+        {
+            return Ok(seen.head);
+        }
         let last = self.stream.get_last_raw_message_by_subject(&self.nats.subjects.log()).await;
         let message = match last {
             Ok(message) => message,
@@ -248,8 +266,10 @@ impl NatsLog {
         self.check_message(&message, &hash)?;
         check::same(&self.nats.place, block, "the block number", &header.block, &block)?;
         check::same(&self.nats.place, block, "the log id", &header.log, &self.id)?;
-        let position = header.first.get() + u64::from(header.count) - 1;
-        Ok(Head { log: self.id, block, position: Position::new(position), hash })
+        let position = Position::new(header.first.get() + u64::from(header.count) - 1);
+        let head = Head { log: self.id, block, position, hash };
+        *self.seen.lock() = Some(Seen { time: message.time, head });
+        Ok(head)
     }
 
     /// Its writer named the message by its hash, which shows damage in the last block too.
@@ -275,7 +295,7 @@ impl NatsLog {
         let mut messages = futures::stream::iter(numbers)
             .map(|number| self.message(number))
             .buffered(READS_IN_FLIGHT);
-        let (mut head, mut bytes, mut read) = (after, 0, Vec::new());
+        let (mut head, mut seen, mut bytes, mut read) = (after, None, 0, Vec::new());
         while let Some(message) = messages.next().await {
             let Some(message) = message? else {
                 check::reader_against_end(place, &head, &self.end().await?)?;
@@ -290,7 +310,11 @@ impl NatsLog {
                 .map_err(|source| check::damaged(place, source))?;
             self.check_message(&message, &block.hash)?;
             head = block.head();
+            seen = Some(Seen { time: message.time, head });
             read.push(block);
+        }
+        if seen.is_some() {
+            *self.seen.lock() = seen;
         }
         Ok(read)
     }
