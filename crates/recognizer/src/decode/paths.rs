@@ -2,7 +2,8 @@
 //!
 //! A frame or two of something else inside a sign costs less than ending and beginning the sign
 //! again, so flicker is bridged; a label that never gathers its price is never said. Letters are
-//! cheap once spelling has begun, dear before. Paths that disagree with what was committed are
+//! cheap once spelling has begun, dear before. Between two signs the hands move on, which the model
+//! calls blank: a label that begins without that is dearer, for it may be the same sign. Paths that disagree with what was committed are
 //! dropped, so what is said is never taken back.
 
 use super::settings::{EmissionSettings, Rule};
@@ -31,6 +32,10 @@ pub(super) struct Run {
 }
 
 impl Run {
+    fn starting(class: usize, now: u64) -> Self {
+        Self { class, start_ms: now, end_ms: now, sum: 0.0, frames: 0 }
+    }
+
     /// Mean probability over the run.
     pub(super) fn confidence(&self) -> f32 {
         self.sum / self.frames as f32
@@ -76,6 +81,7 @@ struct Class {
 pub(super) struct Paths {
     classes: Vec<Class>,
     spelling_cost: f32,
+    switch_cost: f32,
     close_ms: u64,
     letter_close_ms: u64,
     states: Vec<Path>,
@@ -100,6 +106,7 @@ impl Paths {
         Self {
             classes: vocabulary.iter().map(class).collect(),
             spelling_cost: settings.spelling_evidence,
+            switch_cost: settings.switch_evidence,
             close_ms: settings.word_close_ms.into(),
             letter_close_ms: settings.letter_close_ms.into(),
             states: Vec::new(),
@@ -154,52 +161,42 @@ impl Paths {
     /// Every state's best way in, before this frame's evidence.
     fn step(&self, now: u64) -> Vec<Path> {
         let pause = self.pause_state();
-        let any = best(&self.states, |_, _| true).unwrap_or(BLANK);
-        let spelled = best(&self.states, |state, path| {
-            let paused = now.saturating_sub(path.since_ms);
-            self.is_letter(state) || (state == pause && paused < self.letter_close_ms)
-        });
-        let letter = best(&self.states, |state, _| self.is_letter(state));
+        let is_label = |state: usize| state != BLANK && state != pause;
         // Closing a run makes one link, whoever goes on from there.
-        let any = self.leave(any);
-        let [spelled, letter] = [spelled, letter].map(|state| state.map(|s| self.leave(s)));
-        let enter = |(score, past): &(f32, Past), cost: f32, class: usize| Path {
-            score: score - cost,
-            past: past.clone(),
-            since_ms: now,
-            run: (class != BLANK).then_some(Run {
-                class,
-                start_ms: now,
-                end_ms: now,
-                sum: 0.0,
-                frames: 0,
-            }),
+        let from = |allowed: &dyn Fn(usize) -> bool| {
+            best(&self.states, |state, _| allowed(state)).map(|state| self.leave(state))
         };
+        let rest = from(&|state| !is_label(state));
+        let word = from(&|state| is_label(state) && !self.is_letter(state));
+        let letter = from(&|state| self.is_letter(state));
+        let spelling = from(&|state| {
+            let paused = now.saturating_sub(self.states[state].since_ms);
+            state == pause && paused < self.letter_close_ms
+        });
         let way_in = |state: usize| {
-            if state == BLANK {
-                return enter(&any, 0.0, BLANK);
-            }
-            if state == pause {
-                let nowhere = (f32::NEG_INFINITY, None);
-                return enter(letter.as_ref().unwrap_or(&nowhere), 0.0, BLANK);
-            }
-            let class = self.classes[state - 1];
+            let Some(class) = state.checked_sub(1).and_then(|i| self.classes.get(i)) else {
+                let blank = [&rest, &word, &letter].map(|from| (from, 0.0));
+                return cheapest(&if state == BLANK { blank } else { [(&letter, 0.0); 3] });
+            };
+            let (cost, switch) = (class.cost, self.switch_cost);
             match class.kind {
-                Kind::Word => enter(&any, class.cost, state),
-                Kind::Letter => {
-                    let first = enter(&any, class.cost + self.spelling_cost, state);
-                    match &spelled {
-                        Some(from) if from.0 - class.cost >= first.score => {
-                            enter(from, class.cost, state)
-                        }
-                        Some(_) | None => first,
-                    }
+                Kind::Word => {
+                    cheapest(&[(&rest, cost), (&word, cost + switch), (&letter, cost + switch)])
                 }
+                Kind::Letter => cheapest(&[
+                    (&rest, cost + self.spelling_cost),
+                    (&word, cost + self.spelling_cost + switch),
+                    (&letter, cost + switch),
+                    (&spelling, cost),
+                ]),
             }
         };
-        let stay = |(state, path): (usize, &Path)| {
-            let enter = way_in(state);
-            if enter.score > path.score { enter } else { path.clone() }
+        let stay = |(state, path): (usize, &Path)| match way_in(state) {
+            Some((score, past)) if score > path.score => {
+                let run = is_label(state).then(|| Run::starting(state, now));
+                Path { score, past, since_ms: now, run }
+            }
+            Some(_) | None => path.clone(),
         };
         self.states.iter().enumerate().map(stay).collect()
     }
@@ -283,6 +280,13 @@ impl Paths {
         let lasted = run.end_ms.saturating_sub(run.start_ms) + self.frame_ms;
         lasted >= u64::from(rule.min_ms) && run.confidence() >= rule.min_confidence
     }
+}
+
+/// The best of some ways in, each with its cost; the first one among equals.
+fn cheapest(ways: &[(&Option<(f32, Past)>, f32)]) -> Option<(f32, Past)> {
+    let scored = ways.iter().filter_map(|(from, cost)| from.as_ref().map(|f| (f.0 - cost, &f.1)));
+    let best = scored.reduce(|best, way| if way.0 > best.0 { way } else { best });
+    best.map(|(score, past)| (score, past.clone()))
 }
 
 /// The likeliest of the states that `allowed` lets through; the first one among equals.

@@ -27,6 +27,9 @@ pub struct EmissionSettings {
     pub letter: Rule,
     /// Evidence beyond `letter.evidence` that the first letter of a spelled word must bring.
     pub spelling_evidence: f32,
+    /// Evidence beyond the others that a label must bring which follows another without a blank.
+    #[serde(default = "default_switch_evidence")]
+    pub switch_evidence: f32,
     /// Evidence that single labels must bring beyond their kind's, by text; may be negative.
     #[serde(default)]
     pub extra_evidence: BTreeMap<String, f32>,
@@ -42,13 +45,18 @@ pub struct EmissionSettings {
     pub utterance_cap_ms: u32,
 }
 
+fn default_switch_evidence() -> f32 {
+    6.0
+}
+
 impl Default for EmissionSettings {
     fn default() -> Self {
-        let rule = Rule { evidence: 8.0, min_ms: 200, min_confidence: 0.4 };
+        let rule = |evidence| Rule { evidence, min_ms: 200, min_confidence: 0.4 };
         Self {
-            word: rule,
-            letter: rule,
-            spelling_evidence: 4.0,
+            word: rule(10.0),
+            letter: rule(14.0),
+            spelling_evidence: 6.0,
+            switch_evidence: default_switch_evidence(),
             extra_evidence: BTreeMap::new(),
             word_close_ms: 200,
             letter_close_ms: 400,

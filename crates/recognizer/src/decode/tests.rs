@@ -11,6 +11,10 @@ const L: usize = 4;
 const CLASSES: usize = 5;
 
 fn decoder() -> Decoder {
+    decoder_of(&EmissionSettings::default())
+}
+
+fn decoder_of(settings: &EmissionSettings) -> Decoder {
     let label = |text: &str, kind| Label { text: text.into(), kind };
     let vocabulary = vec![
         label("coffee", Kind::Word),
@@ -18,7 +22,7 @@ fn decoder() -> Decoder {
         label("a", Kind::Letter),
         label("l", Kind::Letter),
     ];
-    Decoder::of(&vocabulary, &EmissionSettings::default())
+    Decoder::of(&vocabulary, settings)
 }
 
 /// What the model says of a frame: this class with probability 0.9.
@@ -29,7 +33,10 @@ fn says(class: usize) -> Vec<f32> {
 
 /// Plays (class, ms) stretches at a frame rate, the hands moving all the time.
 fn play(script: &[(usize, u64)], fps: u64) -> Vec<(u64, Caption)> {
-    let mut decoder = decoder();
+    play_to(decoder(), script, fps)
+}
+
+fn play_to(mut decoder: Decoder, script: &[(usize, u64)], fps: u64) -> Vec<(u64, Caption)> {
     let (mut out, mut now, mut told) = (Vec::new(), 0, Vec::new());
     let mut until = 0;
     for (class, ms) in script {
@@ -79,6 +86,17 @@ fn flicker_is_bridged_and_blips_say_nothing() {
     assert_eq!(play(&blips, 15), []);
     let same_again = [(COFFEE, 800), (0, 400), (COFFEE, 400), (0, 600), (COFFEE, 800), (0, 300)];
     assert_eq!(finals(&play(&same_again, 15)), ["coffee", "coffee"]);
+}
+
+#[test]
+fn a_glimpse_on_the_way_into_a_sign_is_not_said() {
+    let strict = Rule { evidence: 13.0, min_ms: 200, min_confidence: 0.4 };
+    let settings = EmissionSettings { word: strict, ..EmissionSettings::default() };
+    let said = |script: &[_]| finals(&play_to(decoder_of(&settings), script, 15));
+    let apart = [(0, 300), (TEA, 267), (0, 300), (COFFEE, 800), (0, 400)];
+    assert_eq!(said(&apart), ["tea", "coffee"]);
+    let at_once = [(0, 300), (TEA, 267), (COFFEE, 800), (0, 400)];
+    assert_eq!(said(&at_once), ["coffee"]);
 }
 
 #[test]
