@@ -3,11 +3,15 @@
 import { View, define, fill, h } from '../lib/dom.js';
 import { ask } from '../lib/dialog.js';
 import { Problem, path } from '../lib/api.js';
-import { problemText, tick } from '../lib/form.js';
+import { choice, problemText, tick } from '../lib/form.js';
 import { initial, showCode } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { announce } from '../lib/announce.js';
+import { session } from '../lib/session.js';
+
+/** Days that texts may be kept; an empty one stands for all time. */
+const DAYS = ['1', '7', '30', '90', '365', ''];
 
 class People extends View {
   /** @type {import('./call.js').Call} */
@@ -55,6 +59,7 @@ class People extends View {
     ];
     const removable = this.call.mine && user !== this.call.me && user !== this.call.room.owner_id;
     return h('li', null, this.badge(one), h('span', { class: 'name' }, name, h('span', { class: 'tags' }, tags.map((tag) => tag && h('span', { class: 'tag' }, tag)))),
+      removable && session.me?.id === this.call.room.owner_id ? h('button', { class: 'small', data: { focus: `owner-${user}` }, onclick: () => this.handOver(user, name) }, t('people.handover'), h('span', { class: 'unseen' }, ` ${name}`)) : null,
       removable ? h('button', { class: 'small danger-quiet', data: { focus: `remove-${user}` }, onclick: () => this.expel(user, name) }, t('people.remove'), h('span', { class: 'unseen' }, ` ${name}`)) : null);
   }
 
@@ -91,7 +96,17 @@ class People extends View {
       tick('locked', t('people.lock'), { checked: locked, hint: t('people.lock.hint'), data: { focus: 'lock' }, onchange: (/** @type {Event} */ e) => set({ locked: on(e) }) }),
       tick('lobby', t('people.lobby'), { checked: room.lobby, hint: t('people.lobby.hint'), data: { focus: 'lobby' }, onchange: (/** @type {Event} */ e) => set({ lobby: on(e) }) }),
       tick('guests', t('people.guests'), { checked: room.guests, hint: t('people.guests.hint'), data: { focus: 'guests' }, onchange: (/** @type {Event} */ e) => set({ guests: on(e) }) }),
+      this.keeping(set),
       h('button', { class: 'danger-quiet', onclick: () => this.end() }, t('people.end')));
+  }
+
+  /** How long transcripts are kept. @param {(json: Record<string, any>) => void} set */
+  keeping(set) {
+    const now = this.call.room.retention_days === null ? '' : String(this.call.room.retention_days);
+    const days = DAYS.includes(now) ? DAYS : [now, ...DAYS];
+    return choice('retention', t('people.keep'), days.map((one) => [one, one ? t('people.keep.days', { n: Number(one) }) : t('people.keep.always')]), {
+      chosen: now, data: { focus: 'keep' },
+      onchange: (/** @type {any} */ e) => set({ retention_days: e.target.value ? Number(e.target.value) : null }) });
   }
 
   /** @param {() => Promise<unknown>} action */
@@ -105,6 +120,14 @@ class People extends View {
       fill(this.fault, problemText(problem));
       this.draw();
     }
+  }
+
+  /** @param {number} user @param {string} name */
+  handOver(user, name) {
+    return ask({
+      title: t('people.handover.title', { name }), text: t('people.handover.text'), yes: t('people.handover'),
+      action: () => this.call.ask('', { json: { owner_id: user } }, 'PATCH'),
+    });
   }
 
   /** @param {number} user @param {string} name */

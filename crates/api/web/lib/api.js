@@ -53,6 +53,7 @@ export function randomKey() {
  * @property {Record<string, string | number | null | undefined>} [query]
  * @property {string} [etag] sent as If-Match
  * @property {string} [token] a bearer token for this one request
+ * @property {boolean} [anonymous] without the cookie, even if there is one
  * @property {string | null} [key] the Idempotency-Key; made when left away, none when null
  * @property {AbortSignal} [signal]
  */
@@ -90,7 +91,7 @@ export async function request(method, route, options = {}) {
     if (value !== null && value !== undefined) url.searchParams.set(name, String(value));
   }
   const init = { method, headers: headers(method, options), body: payload(options), signal: options.signal };
-  const send = () => fetch(url, { ...init, credentials: bearer ? 'omit' : 'same-origin', cache: 'no-store' });
+  const send = () => fetch(url, { ...init, credentials: bearer || options.anonymous ? 'omit' : 'same-origin', cache: 'no-store' });
   let answer;
   try {
     answer = await send().catch(async (fault) => {

@@ -76,8 +76,7 @@ async function reset(user) {
     title: t('admin.reset'), text: t('admin.reset.text', { name: user.username }), yes: t('admin.reset'),
     action: async () => {
       const answer = await api('POST', path`/users/${user.id}/password-reset`, { key: null });
-      const link = answer?.link ?? answer?.url ?? `${location.origin}/reset/${answer?.secret}`;
-      open(t('admin.reset'), () => [h('p', null, t('admin.reset.done')), h('p', { class: 'kept' }, link)]);
+      open(t('admin.reset'), () => [h('p', null, t('admin.reset.done')), h('p', { class: 'kept' }, location.origin + answer.path)]);
     },
   });
 }
