@@ -17,6 +17,10 @@ const WEIGHT: (f32, f32) = (0.25, 3.0);
 /// No single frame speaks louder against a label than this, nats.
 const FLOOR: f32 = -8.0;
 
+/// While another label gathers evidence, a run waits this many times as long to be committed: what
+/// follows at once may show that it was the way into another sign.
+const LOOK_AGAIN: u64 = 2;
+
 /// A label that was recognized: a run of frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Run {
@@ -228,7 +232,11 @@ impl Paths {
     /// paths that see them differently. Runs that don't satisfy their rule are committed in silence.
     pub(super) fn commit(&mut self, mut add: impl FnMut(&Run)) {
         let Some(now) = self.last_ms else { return };
-        let closed = |run: &Run| now.saturating_sub(run.end_ms) >= self.close_ms;
+        let closed = |run: &Run| {
+            let goes_on = |next: &Run| next.start_ms > run.end_ms && next.class != run.class;
+            let patience = if self.gathers(goes_on) { LOOK_AGAIN } else { 1 };
+            now.saturating_sub(run.end_ms) >= patience * self.close_ms
+        };
         let open = self.open_links();
         let ready: Vec<Run> = open.iter().rev().map(|link| link.run).take_while(closed).collect();
         for run in ready {
@@ -255,10 +263,15 @@ impl Paths {
         runs.filter(|run| self.is_said(run)).collect()
     }
 
-    /// Whether a letter is gathering evidence, on whatever path.
+    /// Whether a letter gathers evidence.
     pub(super) fn spelling(&self) -> bool {
-        let gathers = |path: &Path| path.run.is_some_and(|run| run.frames > 1);
-        (0..self.states.len()).any(|state| self.is_letter(state) && gathers(&self.states[state]))
+        self.gathers(|run| self.is_letter(run.class))
+    }
+
+    /// Whether such a run, on whatever path, does better than blank for a second frame.
+    fn gathers(&self, such: impl Fn(&Run) -> bool) -> bool {
+        let mut runs = self.states.iter().filter_map(|path| path.run);
+        runs.any(|run| run.frames > 1 && such(&run))
     }
 
     /// Hands over all that is left of the best path, and forgets everything.
