@@ -70,7 +70,11 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
     let unsuitable = |reason| LogError::Unsuitable { place: place.clone(), reason };
     capability::check_server(nats).map_err(unsuitable)?;
     let wanted = capability::stream_config(nats, id_if_new);
-    let stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
+    let mut stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
+    if stream.is_err() {
+        // Another process may have made it in between, with an id of its own, which counts.
+        stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
+    }
     let info = stream.map_err(|error| nats.unreachable(error))?.cached_info().clone();
     let id = capability::check_stream(&info.config, &wanted).map_err(unsuitable)?;
     check_whole(place, &info)?;
@@ -203,13 +207,13 @@ impl NatsLog {
         }
         let refused = std::error::Error::source(&error)
             .and_then(|source| source.downcast_ref::<jetstream::Error>());
+        let no_space = refused.is_some_and(|refused| refused.to_string().contains("no space"));
         match refused.map(jetstream::Error::error_code) {
             Some(ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT) => Attempt::EndMoved,
-            Some(
-                ErrorCode::INSUFFICIENT_RESOURCES
-                | ErrorCode::STORAGE_RESOURCES_EXCEEDED
-                | ErrorCode::STREAM_STORE_FAILED,
-            ) => Attempt::Failed(AppendError::Full(error.into())),
+            Some(ErrorCode::INSUFFICIENT_RESOURCES | ErrorCode::STORAGE_RESOURCES_EXCEEDED) => {
+                Attempt::Failed(AppendError::Full(error.into()))
+            }
+            Some(_) if no_space => Attempt::Failed(AppendError::Full(error.into())),
             Some(_) | None => Attempt::Unknown(error.into()),
         }
     }

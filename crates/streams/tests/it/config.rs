@@ -33,8 +33,14 @@ async fn processes_share_all_ways() {
     let test = "streams config::processes_share_all_ways";
     let Some(server) = NatsServer::for_test(test).await.unwrap() else { return };
     let transport = Transport::Nats(NatsConfig::new(server.url()));
-    let decider = connect(&transport, true, Partition::ALL).await.unwrap();
-    let api = connect(&transport, false, Partition::ALL).await.unwrap();
+    // All start at the same time on a server that has nothing yet.
+    let (decider, api, other_api) = tokio::join!(
+        connect(&transport, true, Partition::ALL),
+        connect(&transport, false, Partition::ALL),
+        connect(&transport, false, Partition::ALL),
+    );
+    let (decider, api) = (decider.unwrap(), api.unwrap());
+    assert_eq!(other_api.unwrap().log.id(), api.log.id());
     assert!(api.queue.is_none());
     ways_lead_there(&api, &decider).await;
     // Another installation on the same server has a log of its own.

@@ -104,21 +104,6 @@ async fn a_copy_keeps_the_id_and_takes_no_other() {
     assert!(matches!(error, LogError::Replaced { .. }), "{error}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn logs_opened_at_the_same_time_are_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("log.db");
-    let openings: Vec<_> = (0..8)
-        .map(|_| {
-            let path = path.clone();
-            tokio::spawn(async move { embedded::open(&path).await.unwrap().id() })
-        })
-        .collect();
-    let ids = futures::future::join_all(openings).await;
-    let first = *ids[0].as_ref().unwrap();
-    assert!(ids.iter().all(|id| *id.as_ref().unwrap() == first));
-}
-
 /// Not a test by itself: the process that the next one kills.
 #[tokio::test]
 async fn a_writer_to_be_killed() {

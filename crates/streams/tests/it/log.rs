@@ -37,6 +37,7 @@ macro_rules! on_every_backend {
 
 on_every_backend! {
     an_empty_log_keeps_its_id,
+    a_log_opened_from_everywhere_at_once_is_one,
     blocks_come_back_as_they_were,
     a_second_writer_loses_cleanly,
     a_block_appended_again_is_there_once,
@@ -52,6 +53,17 @@ async fn an_empty_log_keeps_its_id(place: Place) {
     assert!(log.read(empty, 1000).await.unwrap().is_empty());
     assert_eq!(place.open().await.id(), log.id());
     assert_eq!(*log.appended().borrow(), BlockNumber::new(0));
+}
+
+async fn a_log_opened_from_everywhere_at_once_is_one(place: Place) {
+    let place = std::sync::Arc::new(place);
+    let openings = (0..8).map(|_| {
+        let place = place.clone();
+        tokio::spawn(async move { place.open().await.id() })
+    });
+    let ids = futures::future::join_all(openings).await;
+    let ids: Vec<_> = ids.into_iter().map(Result::unwrap).collect();
+    assert_eq!(ids, [ids[0]; 8]);
 }
 
 async fn blocks_come_back_as_they_were(place: Place) {
