@@ -95,6 +95,11 @@ impl FromRequestParts<App> for Listener {
     }
 }
 
+/// Whether a request says who sends it at all; a cookie of another kind does not.
+pub(crate) fn has_credentials(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::AUTHORIZATION) || cookies::has_session(headers)
+}
+
 fn ticket(uri: &Uri) -> Option<String> {
     let mut pairs = uri.query()?.split('&');
     pairs.find_map(|pair| pair.strip_prefix("ticket=")).map(str::to_owned)

@@ -6,5 +6,6 @@ pub(crate) mod frames;
 pub(crate) mod login;
 pub(crate) mod message;
 pub(crate) mod participant;
+pub(crate) mod reset;
 pub(crate) mod room;
 pub(crate) mod transcript;

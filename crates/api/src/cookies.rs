@@ -20,6 +20,11 @@ pub(crate) fn session(headers: &HeaderMap, https: bool) -> Option<String> {
     read(headers, SESSION, https)
 }
 
+/// Whether a session's cookie is there, good or not.
+pub(crate) fn has_session(headers: &HeaderMap) -> bool {
+    read(headers, SESSION, false).is_some()
+}
+
 /// Sets the session cookie.
 pub(crate) fn set_session(headers: &HeaderMap, https: bool, secret: &str) -> HeaderValue {
     // No lifetime: the server renews the session; the browser forgets it when it is closed.

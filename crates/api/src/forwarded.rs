@@ -76,6 +76,8 @@ pub(crate) fn is_localhost(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -86,7 +88,7 @@ mod tests {
     }
 
     fn peer(address: &str) -> Peer {
-        Peer { address: address.parse().unwrap(), https: false, hang_up: Default::default() }
+        Peer { address: address.parse().unwrap(), https: false, hang_up: CancellationToken::new() }
     }
 
     #[test]

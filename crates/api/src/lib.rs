@@ -37,7 +37,7 @@ pub use error::{FieldError, Problem};
 pub use operator::{PasswordRefused, hash_new_password};
 pub use router::{BASE, Route, Who, routes};
 pub use secret::Secret;
-pub use state::Parts;
+pub use state::{Parts, ResetMail};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;

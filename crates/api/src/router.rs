@@ -4,7 +4,9 @@ use axum::http::Method;
 use axum::routing::{self, MethodRouter};
 use axum::{Router, middleware};
 
-use crate::command::{account, admin, frames, login, message, participant, room, transcript};
+use crate::command::{
+    account, admin, frames, login, message, participant, reset, room, transcript,
+};
 use crate::envelope::envelope;
 use crate::error::ApiError;
 use crate::live::{sse, ws};
@@ -79,7 +81,10 @@ fn accounts() -> Vec<Route> {
         post "/sessions" Anyone login::create_session;
         delete "/sessions/current" User login::delete_session;
         post "/live-tickets" User login::create_ticket;
+        post "/password-resets" Anyone reset::request;
+        put "/password-resets/{secret}" Anyone reset::use_up;
         get "/users/me" User account::me;
+        patch "/users/me" User account::change_me;
         put "/users/me/password" User account::change_password;
         delete "/users/me" User account::delete_me;
         get "/users" Admin query::user::list;
@@ -89,6 +94,7 @@ fn accounts() -> Vec<Route> {
         put "/users/{id}/admin" Admin admin::grant;
         delete "/users/{id}/admin" Admin admin::revoke;
         delete "/users/{id}" Admin admin::delete;
+        post "/users/{id}/password-reset" Admin reset::hand_out;
     }
 }
 
@@ -97,12 +103,14 @@ fn rooms() -> Vec<Route> {
         post "/rooms" User room::create;
         get "/rooms" User query::room::list;
         get "/rooms/{code}" Reader query::room::show;
+        patch "/rooms/{code}" Owner room::change;
         post "/rooms/{code}/close" Owner room::close;
         delete "/rooms/{code}" Owner room::delete;
-        post "/rooms/{code}/participants" User participant::join;
+        post "/rooms/{code}/participants" Anyone participant::join;
         get "/rooms/{code}/participants" Reader query::room::participants;
         delete "/rooms/{code}/participants/me" Participant participant::leave;
         delete "/rooms/{code}/participants/{user_id}" Owner participant::remove;
+        put "/rooms/{code}/participants/{user_id}/admission" Owner participant::admit;
         get "/rooms/{code}/presence" Reader query::room::presence;
         post "/rooms/{code}/messages" Participant message::send;
         get "/rooms/{code}/messages" Reader query::message::list;

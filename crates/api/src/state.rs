@@ -19,8 +19,12 @@ use crate::error::ApiError;
 use crate::live::hub::Hub;
 use crate::password::Passwords;
 use crate::recent::Recent;
+use crate::secret::Secret;
 use crate::throttle::Throttle;
 use crate::tickets::Tickets;
+
+/// Sends a link for a new password: to this address, with this secret. Does not wait.
+pub type ResetMail = Arc<dyn Fn(&str, &Secret) + Send + Sync>;
 
 /// What an API process stands on.
 pub struct Parts {
@@ -38,6 +42,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Digests names, signs cookies, peppers passwords.
     pub secrets: Secrets,
+    /// Sends links for new passwords by mail; without it, administrators hand them out.
+    pub reset_mail: Option<ResetMail>,
     /// Tells the time.
     pub clock: Clock,
     /// Limits and choices.
@@ -83,6 +89,7 @@ pub(crate) struct Throttled {
     pub(crate) wrong_passwords: Throttle<events::NameDigest>,
     pub(crate) chat: Throttle<UserId>,
     pub(crate) unknown_codes: Throttle<UserId>,
+    pub(crate) resets: Throttle<u64>,
 }
 
 /// How long a command may wait for its answer.
@@ -99,6 +106,26 @@ pub(crate) struct Ask {
     pub(crate) token: Option<events::TokenId>,
 }
 
+impl Ask {
+    /// The same command without its idempotency key: its answer hands out a secret.
+    pub(crate) fn unrepeatable(&self) -> Self {
+        let id = CommandId::from_uuid(uuid::Uuid::new_v4());
+        let (actor, context, token) = (self.actor, self.context.clone(), self.token);
+        Self { actor, id, body: None, context, token }
+    }
+
+    /// The command that a request makes after its first: a retry makes the same one.
+    pub(crate) fn second(&self, name: &str) -> Self {
+        Self {
+            actor: self.actor,
+            id: CommandId::derived(self.id.uuid(), name),
+            body: self.body,
+            context: self.context.clone(),
+            token: self.token,
+        }
+    }
+}
+
 impl App {
     pub(crate) fn new(parts: Parts, stopping: CancellationToken) -> Result<Self, ApiError> {
         let throttles = &parts.config.throttles;
@@ -108,6 +135,7 @@ impl App {
             wrong_passwords: Throttle::new(throttles.wrong_passwords),
             chat: Throttle::new(throttles.chat),
             unknown_codes: Throttle::new(throttles.unknown_codes),
+            resets: Throttle::new(throttles.resets),
         };
         Ok(Self(Arc::new(Shared {
             passwords: Passwords::start(parts.secrets.pepper(), parts.config.bcrypt_cost)?,

@@ -8,7 +8,7 @@ use events::command::Created;
 use events::sealed::Clear;
 use events::text;
 use events::user::TokenKind;
-use events::user::command::account::{ChangePassword, DeleteUser};
+use events::user::command::account::{ChangeEmail, ChangePassword, ChangeUsername, DeleteUser};
 use events::user::command::register::Register;
 use events::{Rejection, UserId};
 use projector::UserRow;
@@ -41,6 +41,14 @@ pub(crate) struct FirstAdmin {
     username: String,
     email: String,
     password: Secret,
+}
+
+/// Other names; what is left out stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNames {
+    username: Option<String>,
+    email: Option<String>,
 }
 
 /// Another password.
@@ -132,20 +140,51 @@ async fn create<T>(
 /// Everything that can be said about a new user without looking at others, in one answer.
 fn check_new(username: &str, email: &str, password: &str) -> Result<(), ApiError> {
     let mut errors = password::check("password", password, &[username, email]);
-    for checked in [
-        text::name("username", &Clear::new(username), text::USERNAME),
-        text::name("email", &Clear::new(text::email(email)), text::EMAIL),
-    ] {
-        if let Err(Rejection::Invalid { field, detail }) = checked {
+    errors.extend(wrong_names(Some(username), Some(email)));
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::Invalid(errors)) }
+}
+
+fn check_names(username: Option<&str>, email: Option<&str>) -> Result<(), ApiError> {
+    let errors = wrong_names(username, email);
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::Invalid(errors)) }
+}
+
+fn wrong_names(username: Option<&str>, email: Option<&str>) -> Vec<FieldError> {
+    let name = |name: &str| text::name("username", &Clear::new(name), text::USERNAME);
+    let address = |email: &str| text::name("email", &Clear::new(text::email(email)), text::EMAIL);
+    let checked = [username.map(name), email.map(address)];
+    let mut errors = Vec::new();
+    for refused in checked.into_iter().flatten().filter_map(Result::err) {
+        if let Rejection::Invalid { field, detail } = refused {
             errors.push(FieldError::new(field, detail));
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::Invalid(errors)) }
+    errors
 }
 
 /// `GET /users/me`.
 pub(crate) async fn me(State(app): State<App>, caller: Caller) -> Result<Json<UserRow>, ApiError> {
     app.user_row(caller.user).await.map(Json)
+}
+
+/// `PATCH /users/me`: another name, another address, or both.
+pub(crate) async fn change_me(
+    State(app): State<App>,
+    asked: Asked<NewNames>,
+) -> Result<Json<UserRow>, ApiError> {
+    let NewNames { username, email } = asked.body;
+    check_names(username.as_deref(), email.as_deref())?;
+    if let Some(username) = username {
+        let digest = app.secrets.username_digest(&username);
+        let username = Clear::new(username);
+        app.submit(&asked.ask, ChangeUsername { username, digest }).await?;
+    }
+    if let Some(email) = email {
+        let digest = app.secrets.email_digest(&email);
+        let email = Clear::new(email);
+        app.submit(&asked.ask.second("email"), ChangeEmail { email, digest }).await?;
+    }
+    app.user_row(asked.caller.user).await.map(Json)
 }
 
 /// `PUT /users/me/password`: every other log-in ends.

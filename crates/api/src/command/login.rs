@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -205,20 +205,19 @@ pub(crate) async fn create_ticket(
 /// Name and password by HTTP Basic (UTF-8), or in the body.
 async fn credentials(app: &App, request: Request) -> Result<Open<Credentials>, ApiError> {
     use axum::extract::{FromRequest as _, FromRequestParts as _};
-    let Some(value) = request.headers().get(header::AUTHORIZATION).cloned() else {
+    let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let (scheme, encoded) = sent.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("basic") {
         return Open::from_request(request, app).await;
-    };
-    let body = basic(&value).ok_or(ApiError::Header("Authorization", "expected HTTP Basic"))?;
+    }
+    let wrong = ApiError::Header("Authorization", "expected name and password in base64 and UTF-8");
+    let body = basic(encoded).ok_or(wrong)?;
     let (mut parts, _) = request.into_parts();
     let context = Context::from_request_parts(&mut parts, app).await?;
     Ok(Open { context, headers: parts.headers, body })
 }
 
-fn basic(value: &HeaderValue) -> Option<Credentials> {
-    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
+fn basic(encoded: &str) -> Option<Credentials> {
     let pair = Zeroizing::new(BASE64.decode(encoded.trim()).ok()?);
     let (username, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
     let password = Secret::new(password.to_owned());

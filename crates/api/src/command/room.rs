@@ -8,7 +8,8 @@ use events::command::Created;
 use events::room::Settings;
 use events::room::command::close::{Close, Delete};
 use events::room::command::create::Create;
-use events::{Rejection, RoomCode};
+use events::room::command::settings::{ChangeSettings, HandOver};
+use events::{Rejection, RoomCode, UserId};
 use projector::RoomRow;
 use serde::Deserialize;
 
@@ -18,23 +19,41 @@ use crate::extract::{Asked, In, Nothing, if_match};
 use crate::secret::random;
 use crate::state::App;
 
-/// How a room starts; everything has a default.
+/// How a room starts, or what shall be otherwise.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewRoom {
+pub(crate) struct Changes {
     locked: Option<bool>,
     lobby: Option<bool>,
     guests: Option<bool>,
     capacity: Option<u32>,
     #[serde(default)]
     retention_days: Given<u32>,
-    model: Option<String>,
-    language: Option<String>,
+    #[serde(default)]
+    model: Given<String>,
+    #[serde(default)]
+    language: Given<String>,
+    owner_id: Option<UserId>,
+}
+
+impl Changes {
+    /// The settings with what is given in place of what was there.
+    fn onto(self, there: Settings) -> Settings {
+        Settings {
+            locked: self.locked.unwrap_or(there.locked),
+            lobby: self.lobby.unwrap_or(there.lobby),
+            guests: self.guests.unwrap_or(there.guests),
+            capacity: self.capacity.unwrap_or(there.capacity),
+            retention_days: self.retention_days.or(there.retention_days),
+            model: self.model.or(there.model),
+            language: self.language.or(there.language),
+        }
+    }
 }
 
 /// A field that may be left out, which is not the same as null.
 #[derive(Debug, Default)]
-pub(crate) enum Given<T> {
+enum Given<T> {
     #[default]
     Not,
     This(Option<T>),
@@ -48,7 +67,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
 
 impl<T> Given<T> {
     /// What is given, or else what was there.
-    pub(crate) fn or(self, there: Option<T>) -> Option<T> {
+    fn or(self, there: Option<T>) -> Option<T> {
         match self {
             Self::Not => there,
             Self::This(value) => value,
@@ -62,19 +81,12 @@ const DRAWS_MAX: usize = 3;
 /// `POST /rooms`.
 pub(crate) async fn create(
     State(app): State<App>,
-    asked: Asked<NewRoom>,
+    asked: Asked<Changes>,
 ) -> Result<Response, ApiError> {
-    let defaults = Settings::default();
-    let NewRoom { locked, lobby, guests, capacity, retention_days, model, language } = asked.body;
-    let settings = Settings {
-        locked: locked.unwrap_or(defaults.locked),
-        lobby: lobby.unwrap_or(defaults.lobby),
-        guests: guests.unwrap_or(defaults.guests),
-        capacity: capacity.unwrap_or(defaults.capacity),
-        retention_days: retention_days.or(defaults.retention_days),
-        model,
-        language,
-    };
+    if asked.body.owner_id.is_some() {
+        return Err(ApiError::field("owner_id", "is always you; hand the room over later"));
+    }
+    let settings = asked.body.onto(Settings::default());
     for _ in 0..DRAWS_MAX {
         let mut bits = [0; 8];
         random(&mut bits)?;
@@ -97,6 +109,31 @@ pub(crate) async fn create(
 pub(crate) fn answer(row: &RoomRow) -> Response {
     let etag = format!("\"{}\"", row.version);
     ([(header::ETAG, etag)], Json(row)).into_response()
+}
+
+/// `PATCH /rooms/{code}`: what is given changes, and the owner if that is given.
+pub(crate) async fn change(
+    State(app): State<App>,
+    In(code): In<String>,
+    asked: Asked<Changes>,
+) -> Result<Response, ApiError> {
+    let room = app.room(&asked.caller, &code, Need::See)?;
+    let expected = if_match(&asked.headers)?;
+    let Changes { owner_id, .. } = asked.body;
+    let (settings, to_admit) = app.look(|state| {
+        let found = state.rooms.get(room).ok_or(ApiError::NO_ROOM)?;
+        let admits = owner_id.is_none_or(|to| found.owner == to || found.admits(to));
+        Ok::<_, ApiError>((asked.body.onto(found.settings.clone()), admits))
+    })?;
+    if !to_admit {
+        return Err(ApiError::field("owner_id", "is not in the room; they have to join first"));
+    }
+    app.submit(&asked.ask, ChangeSettings { room, settings, expected }).await?;
+    if let Some(to) = owner_id {
+        let hand_over = HandOver { room, to, expected: None };
+        app.submit(&asked.ask.second("hand_over"), hand_over).await?;
+    }
+    Ok(answer(&app.room_row(room)?))
 }
 
 /// `POST /rooms/{code}/close`.

@@ -1,0 +1,20 @@
+//! The API over a real socket, on a real log, a real decider, a real projector and real tables.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on says so by failing"
+)]
+
+mod accounts;
+mod bad_input;
+mod client;
+mod frames;
+mod guests;
+mod limits;
+mod live;
+mod path;
+mod rooms;
+mod server;
+mod tokens;

@@ -1,0 +1,166 @@
+//! Everything that an API process stands on, in this process, with a clock that tests can move.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use api::{ApiConfig, Parts, Throttles};
+use decider::{Clock, Follower, Writer, system_clock};
+use events::LogId;
+use projector::{Projector, Store};
+use streams::{Commands, Frames, Live, Log};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+use vault::{Secrets, Vault};
+
+use crate::client::Client;
+
+/// A condition is waited for this long at most.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running API and what it stands on.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) folder: TempDir,
+    pub(crate) log: Log,
+    pub(crate) commands: Commands,
+    pub(crate) frames: Frames,
+    pub(crate) live: Live,
+    pub(crate) vault: Vault,
+    /// Stops the API.
+    pub(crate) stop: CancellationToken,
+    /// Stops the projector.
+    pub(crate) stop_projector: CancellationToken,
+    ahead_s: Arc<AtomicI64>,
+    clock: Clock,
+    _all: DropGuard,
+}
+
+/// Limits as shipped, with the cheapest hash.
+pub(crate) fn quick() -> ApiConfig {
+    ApiConfig { bcrypt_cost: 4, ..ApiConfig::default() }
+}
+
+/// Without throttles, for tests that are about something else.
+pub(crate) fn unthrottled() -> ApiConfig {
+    let off = api::Rate { burst: 0, per_minute: 0 };
+    let throttles = Throttles {
+        registrations: off,
+        logins: off,
+        wrong_passwords: off,
+        chat: off,
+        unknown_codes: off,
+        ..Throttles::default()
+    };
+    ApiConfig { throttles, ..quick() }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(quick()).await
+    }
+
+    pub(crate) async fn with(mut config: ApiConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        config.bootstrap_file = Some(folder.path().join("bootstrap"));
+        let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
+        let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
+        let vault = Vault::open(&url("vault.db"), &secrets).await.unwrap();
+        let store = Store::open(&url("tables.db")).await.unwrap();
+        let log = streams::log::memory::create(LogId::from_uuid(Uuid::new_v4()));
+        let (commands, queue) = streams::commands::local();
+        let (frames, live) = (streams::frames::local(), streams::live::local());
+        let ahead_s = Arc::new(AtomicI64::new(0));
+        let (real, ahead) = (system_clock(), Arc::clone(&ahead_s));
+        let clock: Clock = Arc::new(move || real().plus_seconds(ahead.load(Ordering::SeqCst)));
+        let all = CancellationToken::new();
+        let writer = Writer::open(log.clone(), vault.clone(), Arc::clone(&clock)).await.unwrap();
+        tokio::spawn(writer.run(queue, all.clone().cancelled_owned()));
+        let stop_projector = all.child_token();
+        let projector = Projector::new(store.clone(), log.clone(), vault.clone(), live.clone());
+        tokio::spawn(projector.run(stop_projector.clone().cancelled_owned()));
+        let follower = Follower::start(log.clone(), vault.clone()).await.unwrap();
+        let parts = Parts {
+            commands: commands.clone(),
+            follower,
+            store: store.clone(),
+            frames: frames.clone(),
+            live: live.clone(),
+            vault: vault.clone(),
+            secrets,
+            reset_mail: None,
+            clock: Arc::clone(&clock),
+            config,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = all.child_token();
+        tokio::spawn(api::serve(listener, parts, stop.clone()));
+        Self {
+            address,
+            folder,
+            log,
+            commands,
+            frames,
+            live,
+            vault,
+            stop,
+            stop_projector,
+            ahead_s,
+            clock,
+            _all: all.drop_guard(),
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.ahead_s.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> events::Timestamp {
+        (self.clock)()
+    }
+
+    /// Nobody in particular.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.address, None)
+    }
+
+    /// Somebody with this token.
+    pub(crate) fn with_token(&self, token: &str) -> Client {
+        Client::new(self.address, Some(token.to_owned()))
+    }
+
+    /// A new user, logged in.
+    pub(crate) async fn user(&self, name: &str) -> Client {
+        let answer = self.anonymous().register(name).await;
+        let token = answer.body["token"].as_str().unwrap_or_else(|| panic!("{answer:?}"));
+        self.with_token(token)
+    }
+
+    /// The first administrator.
+    pub(crate) async fn admin(&self) -> Client {
+        let file = self.folder.path().join("bootstrap");
+        let secret = api::bootstrap::issue(&file, self.now()).unwrap();
+        let body = serde_json::json!({
+            "secret": secret.expose(),
+            "username": "root",
+            "email": "root@example.org",
+            "password": crate::client::PASSWORD,
+        });
+        let answer = self.anonymous().post("/admin/bootstrap", &body).await;
+        self.with_token(answer.expect(201)["token"].as_str().unwrap())
+    }
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
