@@ -1,6 +1,7 @@
 // Why: the videos: one tile each, any number pinned large, who is signing told by a badge and a
 // frame and not by colour alone.
 
+import { announce } from '../lib/announce.js';
 import { View, define, fill, h, soon } from '../lib/dom.js';
 import { initial } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
@@ -11,6 +12,7 @@ import { signStatus } from '../signs/sign-status.js';
 /** Shape that tiles aim at: that of most cameras. */
 const SHAPE = 16 / 9;
 const GAP = 12;
+const WAVE_MS = 3000;
 
 /**
  * Columns and tile size that show `count` whole pictures as large as the space allows.
@@ -48,6 +50,7 @@ class Stage extends View {
     this.listen(this.mesh, 'tiles', draw);
     this.listen(this.media, 'change', draw);
     this.listen(this.signing, 'change', () => this.guide());
+    this.listen(this.call, 'signal', (e) => e.detail.payload?.wave && this.waved(e.detail.from));
     const watch = new ResizeObserver(() => this.fit());
     watch.observe(this);
     this.onleave(() => watch.disconnect());
@@ -112,7 +115,8 @@ class Stage extends View {
     const state = h('span', { class: 'soft' });
     const pin = h('button', { class: 'small pin', onclick: () => this.pin(user) }, icon('pin'));
     video.addEventListener('resize', () => own && this.guide());
-    const tile = h('div', { class: own ? 'tile own' : 'tile', role: 'group' }, badge, video, h('p', { class: 'plate' }, name, state, signing), pin);
+    const wave = own ? null : h('button', { class: 'small wave', onclick: () => this.wave(user, wave) }, icon('wave'));
+    const tile = h('div', { class: own ? 'tile own' : 'tile', role: 'group' }, badge, video, h('p', { class: 'plate' }, name, state, signing), h('div', { class: 'tile-tools' }, wave, pin));
     tile.update = () => {
       const stream = own ? this.media.stream : this.mesh.peers.get(user)?.peer.remote;
       const track = stream?.getVideoTracks()[0];
@@ -131,6 +135,7 @@ class Stage extends View {
       fill(state, own || seen ? null : this.status(user));
       const pinned = this.pinned.has(user);
       tile.classList.toggle('pinned', pinned);
+      wave?.setAttribute('aria-label', t('stage.wave', { name: text }));
       pin.setAttribute('aria-pressed', String(pinned));
       pin.setAttribute('aria-label', t(pinned ? 'stage.unpin' : 'stage.pin', { name: text }));
     };
@@ -146,6 +151,22 @@ class Stage extends View {
     if (state === 'failed') return t('stage.failed');
     if (state === 'new' || state === 'connecting') return t('stage.connecting');
     return t('stage.novideo');
+  }
+
+  /** Waves at somebody: the way to get attention without sound. @param {number} user @param {HTMLButtonElement} button */
+  wave(user, button) {
+    this.call.signal(user, { wave: true });
+    button.disabled = true;
+    setTimeout(() => { button.disabled = false; }, WAVE_MS);
+  }
+
+  /** @param {number} user who waves */
+  waved(user) {
+    const tile = this.tiles.get(user);
+    if (!tile || tile.classList.contains('waving')) return;
+    tile.classList.add('waving');
+    setTimeout(() => tile.classList.remove('waving'), WAVE_MS);
+    announce(t('stage.waves', { name: this.call.name(user) }));
   }
 
   /** Pins a tile, or lets it go. @param {number} user */
