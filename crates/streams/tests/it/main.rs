@@ -16,3 +16,4 @@ mod live;
 mod log;
 mod nats_traps;
 mod place;
+mod replicas;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use events::{Block, BlockNumber, Head, LogId};
 use streams::nats::{Nats, NatsConfig};
 use streams::testing::NatsServer;
-use streams::{AppendError, Log};
+use streams::{AppendError, Log, LogError};
 use tempfile::TempDir;
 
 /// How long a test waits for what has to happen.
@@ -81,17 +81,30 @@ pub(crate) async fn read_all(log: &Log, after: Head, max_bytes: usize) -> Vec<Bl
     }
 }
 
-/// Appends as a writer does that may lose: catches up and tries again.
+/// Appends as a writer does that may lose, or not hear what became of its block: reads on, looks
+/// whether the text (which nobody else writes) is there, and tries again.
 pub(crate) async fn append_sometime(log: &Log, text: &str) -> BlockNumber {
+    let mark = format!("\"{text}\"");
     let mut head = Head::empty(log.id());
     loop {
-        if let Some(last) = read_all(log, head, 1 << 20).await.last() {
-            head = last.head();
+        match log.read(head, 1 << 20).await {
+            Ok(blocks) if blocks.is_empty() => {}
+            Ok(blocks) => {
+                let bytes = |block: &Block| String::from_utf8_lossy(&block.bytes).contains(&mark);
+                if let Some(mine) = blocks.iter().find(|block| bytes(block)) {
+                    return mine.header.block;
+                }
+                head = blocks[blocks.len() - 1].head();
+                continue;
+            }
+            Err(LogError::Unreachable { .. }) => continue,
+            Err(error) => panic!("{error}"),
         }
         let next = block(&head, text);
         match log.append(next.clone()).await {
             Ok(()) => return next.header.block,
             Err(AppendError::Conflict { expected }) => assert_eq!(expected, head.block),
+            Err(AppendError::Log(LogError::Unreachable { .. })) => {}
             Err(error) => panic!("{error}"),
         }
     }
