@@ -11,7 +11,7 @@ use streams::testing::{NatsServer, find_nats_server, skip};
 use crate::place::{append_sometime, read_all};
 
 /// How long three servers may take to agree on a leader, on a busy machine.
-const ELECTION: Duration = Duration::from_secs(60);
+const ELECTION: Duration = Duration::from_mins(1);
 
 async fn cluster() -> Option<Vec<NatsServer>> {
     let Some(program) = find_nats_server() else {
