@@ -41,6 +41,8 @@ struct Lane {
     received_us: i64,
     fed: Instant,
     parked: VecDeque<FrameBatch>,
+    /// Whether its sender was told that it is parked.
+    told: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +118,7 @@ impl Intake {
                 received_us: batch.received_us,
                 fed: Instant::now(),
                 parked: VecDeque::new(),
+                told: false,
             };
             self.lanes.insert(batch.key.clone(), lane);
         }
@@ -194,6 +197,9 @@ impl Intake {
                         tracing::debug!(%overload, room = %key.room, "a stream is parked");
                         if let Some(lane) = self.lanes.get_mut(key) {
                             lane.parked.push_front(batch);
+                            if lane.pace == Pace::Live && !std::mem::replace(&mut lane.told, true) {
+                                self.degraded(key, overload.to_string());
+                            }
                         }
                         return Ok(());
                     }
@@ -299,10 +305,14 @@ impl Intake {
         end: u64,
     ) -> Result<(), WorkerError> {
         tracing::warn!(reason, room = %key.room, "frames were not recognized");
-        let (room, user) = (key.room, key.user);
-        self.connections.live.publish(LiveMessage::Degraded { room, user, reason });
+        self.degraded(key, reason);
         self.close(key).await?;
         self.let_go(key, end).await
+    }
+
+    fn degraded(&self, key: &StreamKey, reason: String) {
+        let (room, user) = (key.room, key.user);
+        self.connections.live.publish(LiveMessage::Degraded { room, user, reason });
     }
 
     /// Forgets a stream; what it has not told yet is not told.

@@ -294,6 +294,41 @@ async fn uploads_wait_for_a_place_and_are_read_to_their_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_stream_without_a_place_is_told_and_served_when_one_is_free() {
+    let replay = Replay::default();
+    let (commands, written) = decider(accept);
+    let limits = Limits { slots: 1, ..Limits::default() };
+    let mut running = run(&replay, commands, &limits);
+    for user in 1..=3 {
+        replay.push(batches(user, &DIALOGUE[2..3], 14, false));
+    }
+    // Two engines of one place each: one of the three waits.
+    let LiveMessage::Degraded { user, reason, .. } = (*loop {
+        let message = running.live.recv().await.expect("a message");
+        if matches!(*message, LiveMessage::Degraded { .. }) {
+            break message;
+        }
+    })
+    .clone() else {
+        panic!("not degraded")
+    };
+    assert!(reason.contains("no more fit"), "{reason}");
+    // Pictures close the stream of one that is served, and so free its place.
+    let served = (1..=3).find(|other| *other != user.get()).unwrap();
+    let mut broken = batches(served, &DIALOGUE[..1], 14, true).remove(0);
+    broken.first_seq = 14;
+    broken.format = FrameFormat::Images;
+    broken.payload = Bytes::from(live_wire::encode_images(&[], 0));
+    replay.push([broken]);
+    let mut flush = batches(user.get(), &DIALOGUE[..1], 14, true).remove(0);
+    (flush.first_seq, flush.count, flush.payload) = (14, 0, Bytes::new());
+    replay.push([flush]);
+    until("the parked one is done", || replay.done(user.get()) == 14).await;
+    assert_eq!(texts(&written, user.get()), ["tea"]);
+    running.worker.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decider_that_is_away_is_waited_for() {
     let replay = Replay::default();
     let away = |asked| if asked < 3 { Err(SubmitError::Unavailable) } else { accept(asked) };
