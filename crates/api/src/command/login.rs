@@ -73,6 +73,12 @@ impl App {
         Ok((token, secret))
     }
 
+    /// When a token that was issued now or then expires, unless it is renewed.
+    pub(crate) fn expiry(&self, issued_at: Timestamp) -> Timestamp {
+        let lifetime_s = self.config.token_lifetime_s.min(self.config.token_cap_s);
+        issued_at.plus_seconds(i64::from(lifetime_s))
+    }
+
     /// The answer that hands a new token out.
     pub(crate) async fn handed_out(
         &self,
@@ -80,7 +86,7 @@ impl App {
         token: Secret,
         issued_at: Timestamp,
     ) -> Result<TokenHandedOut, ApiError> {
-        let token_expiration = issued_at.plus_seconds(i64::from(self.config.token_lifetime_s));
+        let token_expiration = self.expiry(issued_at);
         Ok(TokenHandedOut { user: self.user_row(user).await?, token, token_expiration })
     }
 }
@@ -278,7 +284,10 @@ pub(crate) async fn stored_hash(
     user: Option<UserId>,
 ) -> Result<Option<String>, ApiError> {
     let Some(id) = user else { return Ok(None) };
-    let sealed = app.look(|state| state.users.get(id).map(|user| user.password_hash.clone()));
+    let sealed = app.look(|state| {
+        let user = state.users.get(id).filter(|user| user.guest_of.is_none());
+        user.map(|user| user.password_hash.clone())
+    });
     let Some(sealed) = sealed else { return Ok(None) };
     app.opened(id, "user.password_hash", &sealed).await
 }

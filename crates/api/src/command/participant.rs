@@ -106,8 +106,7 @@ async fn join_as_guest(app: &App, code: &str, open: Open<GuestName>) -> Result<R
         return Err(error);
     }
     let participant = app.participant(room, guest).await?;
-    let lifetime_s = i64::from(app.config.token_lifetime_s);
-    let token_expiration = registered.time.plus_seconds(lifetime_s);
+    let token_expiration = app.expiry(registered.time);
     let status = status(&participant);
     let answer = GuestAnswer { participant, token: secret, token_expiration };
     Ok((status, Json(answer)).into_response())

@@ -70,5 +70,7 @@ pub(crate) async fn open(
         Some((Ok::<_, Infallible>(event), (app, step)))
     });
     let heartbeat = KeepAlive::new().interval(HEARTBEAT_EVERY);
-    Ok(Sse::new(events).keep_alive(heartbeat).into_response())
+    // Proxies that collect answers before they pass them on would hold events back.
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    Ok((unbuffered, Sse::new(events).keep_alive(heartbeat)).into_response())
 }

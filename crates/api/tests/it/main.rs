@@ -14,6 +14,7 @@ mod frames;
 mod guests;
 mod limits;
 mod live;
+mod matrix;
 mod path;
 mod rooms;
 mod server;

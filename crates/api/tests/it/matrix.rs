@@ -1,0 +1,128 @@
+//! Who may do what, for every route there is: generated from the router, held against the table in
+//! `matrix.txt`. A new route fails here until its line is there.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::client::{Client, PASSWORD};
+use crate::server::{Server, unthrottled};
+
+const TABLE: &str = include_str!("matrix.txt");
+const PRINCIPALS: [&str; 7] =
+    ["anonymous", "expired", "blocked", "outsider", "participant", "owner", "admin"];
+
+/// A body with which the route would do something, so that only the caller decides.
+fn body(method: &Method, path: &str) -> Value {
+    match (method.as_str(), path) {
+        ("POST", "/users") => json!({ "username": "new", "email": "x", "password": "short" }),
+        ("POST", "/tokens" | "/sessions") => json!({ "username": "nobody", "password": "x" }),
+        ("POST", "/admin/bootstrap") => {
+            json!({ "secret": "x", "username": "n", "email": "e", "password": "p" })
+        }
+        ("POST", "/password-resets") => json!({ "email": "nobody@example.org" }),
+        ("PUT", "/password-resets/{secret}") => json!({ "new": PASSWORD }),
+        ("PUT", "/users/me/password") => {
+            json!({ "current": PASSWORD, "new": "an entirely different sentence" })
+        }
+        ("DELETE", "/users/me") => json!({ "password": PASSWORD }),
+        ("POST", path) if path.ends_with("/messages") => json!({ "msg_content": "hi" }),
+        ("PATCH", path) if path.contains("/messages/") => json!({ "msg_content": "ho" }),
+        ("POST", path) if path.ends_with("/transcripts") => json!({ "ts_content": "hi" }),
+        ("PATCH", path) if path.contains("/transcripts/") => json!({ "ts_content": "ho" }),
+        ("PUT", path) if path.ends_with("/captions/me") => json!({ "consent": false }),
+        ("PUT", path) if path.ends_with("/admission") => json!({ "admit": true }),
+        _ => json!({}),
+    }
+}
+
+/// A call with everybody in it, made anew for each attempt.
+struct Scene {
+    _server: Server,
+    people: BTreeMap<&'static str, Client>,
+    code: String,
+    message: u64,
+    transcript: u64,
+    user: u64,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let server = Server::with(unthrottled()).await;
+        let mut people = BTreeMap::from([("anonymous", server.anonymous())]);
+        people.insert("admin", server.admin().await);
+        for name in ["expired", "blocked", "outsider", "participant", "owner"] {
+            people.insert(name, server.user(name).await);
+        }
+        let code = people["owner"].room().await;
+        for name in ["expired", "blocked", "participant"] {
+            people[name].join(&code).await.expect(201);
+        }
+        let said = people["participant"].say(&code, "secret").await.expect(201);
+        let typed = json!({ "ts_content": "secret" });
+        let typed = people["participant"].post(&format!("/rooms/{code}/transcripts"), &typed).await;
+        let user = people["participant"].id().await;
+        let blocked = people["blocked"].id().await;
+        let block = json!({ "reason": "test" });
+        people["admin"].post(&format!("/users/{blocked}/block"), &block).await.expect(204);
+        people["expired"].delete("/tokens").await.expect(204);
+        let (message, transcript) = (said["id"].as_u64(), typed.expect(201)["id"].as_u64());
+        let (message, transcript) = (message.unwrap(), transcript.unwrap());
+        Self { _server: server, people, code, message, transcript, user }
+    }
+
+    async fn attempt(&self, method: &Method, path: &str, who: &str) -> StatusCode {
+        let id = if path.contains("/messages/") {
+            self.message
+        } else if path.contains("/transcripts/") {
+            self.transcript
+        } else {
+            self.user
+        };
+        let filled = path
+            .replace("{code}", &self.code)
+            .replace("{user_id}", &self.user.to_string())
+            .replace("{id}", &id.to_string())
+            .replace("{secret}", "0123456789abcdef0123456789abcdef");
+        let client = &self.people[who];
+        let request = client.request(method.clone(), &filled).json(&body(method, path));
+        request.send().await.unwrap().status()
+    }
+}
+
+/// What an answer says about the caller's right: `-` they may not, `+` they may.
+fn verdict(status: StatusCode) -> char {
+    assert!(!status.is_server_error(), "{status}");
+    match status.as_u16() {
+        401 | 403 | 404 => '-',
+        _ => '+',
+    }
+}
+
+#[tokio::test]
+async fn every_route_is_open_to_those_in_the_table_alone() {
+    let mut found = format!("# {}\n", PRINCIPALS.join(" "));
+    let mut scene = Scene::new().await;
+    for route in api::routes() {
+        let mut marks = String::new();
+        for who in PRINCIPALS {
+            let status = scene.attempt(&route.method, route.path, who).await;
+            marks.push(verdict(status));
+            let changed = route.method != Method::GET && status.is_success();
+            if changed {
+                scene = Scene::new().await;
+            }
+        }
+        writeln!(
+            found,
+            "{marks} {:11} {} {}",
+            format!("{:?}", route.who),
+            route.method,
+            route.path
+        )
+        .unwrap();
+    }
+    assert_eq!(found, TABLE, "what is new or other than in matrix.txt:\n{found}");
+}
