@@ -1,0 +1,114 @@
+//! The command line: one file for each subcommand.
+
+mod admin;
+mod config;
+mod demo;
+mod evaluate;
+mod init;
+mod model;
+mod play;
+mod recognize;
+mod replay;
+mod serve;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Self-hosted backend for signed video calls: rooms, chat, and captions of what is signed.
+#[derive(Debug, Parser)]
+#[command(name = "signcall", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a data folder with its secrets
+    Init(init::Args),
+    /// Run the server, whole or some roles of it
+    Serve(serve::Args),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::Args),
+    /// Walk the whole path in a temporary folder, with synthetic signing
+    Demo(demo::Args),
+    /// Play .pose clips into a room, as if somebody signed there
+    Play(play::Args),
+    /// Rebuild the tables from the log, or compare them with it
+    Replay(replay::Args),
+    /// Train a model on a folder of .pose clips
+    Train(train::Args),
+    /// Measure a model on a folder of clips, through the serving path
+    Evaluate(evaluate::Args),
+    /// Look at the models that are there
+    #[command(subcommand)]
+    Model(model::Args),
+    /// What the operator of the machine may do
+    #[command(subcommand)]
+    Admin(admin::Args),
+    /// Run a recognition worker only: serve --roles recognizer
+    Recognize(recognize::Args),
+}
+
+impl Cli {
+    /// Runs the subcommand and prints what went wrong, if something did.
+    pub(crate) fn run(self) -> ExitCode {
+        // `replay` tells "could not run" from "the tables differ".
+        let failed = if matches!(self.command, Command::Replay(_)) { 2 } else { 1 };
+        match self.command.run() {
+            Ok(code) => code,
+            Err(error) => {
+                report(&error);
+                ExitCode::from(failed)
+            }
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Init(args) => args.run(),
+            Self::Serve(args) => wait_for(args.run()),
+            Self::Config(args) => args.run(),
+            Self::Demo(args) => wait_for(args.run()),
+            Self::Play(args) => wait_for(args.run()),
+            Self::Replay(args) => wait_for(args.run()),
+            Self::Train(args) => args.run(),
+            Self::Evaluate(args) => args.run(),
+            Self::Model(args) => args.run(),
+            Self::Admin(args) => wait_for(args.run()),
+            Self::Recognize(args) => wait_for(args.run()),
+        }
+    }
+}
+
+/// Runs a subcommand that waits for files, sockets or clocks.
+fn wait_for(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let result = runtime.block_on(work);
+    // What is still running by now has had its time.
+    runtime.shutdown_background();
+    result
+}
+
+/// `error: what: why`, with each cause on its own line.
+fn report(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // Some errors repeat their source in their own text.
+        if !said.contains(&cause) {
+            eprintln!("  because: {cause}");
+            said = cause;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `signcall serve`: the server, whole or some roles of it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::config::Options;
+use crate::server::Server;
+use crate::{shutdown, telemetry};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        serve(self.options).await
+    }
+}
+
+/// Runs until a signal, or until a role fails.
+pub(super) async fn serve(options: Options) -> Result<ExitCode> {
+    let config = options.resolve()?;
+    telemetry::start(&config)?;
+    telemetry::serve_metrics(&config)?;
+    // From here on a signal means a clean stop, also while things are still being opened.
+    let stop = shutdown::on_signal()?;
+    let server = tokio::select! {
+        server = Server::start(&config) => server?,
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
+    let line = match server.address() {
+        Some(address) => format!("listening on http://{address}"),
+        None => format!("running {}", config.roles),
+    };
+    // A closed standard output is no reason to stop.
+    let _ = writeln!(std::io::stdout(), "{line}");
+    server.run_until(stop).await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,220 @@
+//! Configuration, once: defaults < file < environment < flags, in one struct that `main` reads.
+//!
+//! Every option has one name in three spellings: `--nats-user`, `SIGNCALL_NATS_USER`, and
+//! `nats_user` in the file. The table below is the only list of them.
+
+mod api_table;
+mod value;
+
+use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use value::{LogFormat, LogPlace, Part, Role, Roles, Secret, ServiceUrl};
+
+/// Largest configuration file that is read.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Variables that tests and benchmarks read; they are no options.
+const NOT_OPTIONS: [&str; 6] = [
+    "SIGNCALL_NATS_SERVER",
+    "SIGNCALL_NATS_SERVER_OLD",
+    "SIGNCALL_PG_BIN",
+    "SIGNCALL_SKIPS",
+    "SIGNCALL_CONFIG",
+    "SIGNCALL_BROWSER",
+];
+
+macro_rules! options {
+    (
+        defaulted { $($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, $env:literal, $shown:literal;)* }
+        optional { $($(#[$odoc:meta])* $oname:ident: $otype:ty, $oenv:literal, $oshown:literal;)* }
+    ) => {
+        /// What one layer (the file, or environment and flags) says.
+        #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(crate) struct Options {
+            /// A file with options, as `name = value` lines (TOML)
+            #[arg(long, env = "SIGNCALL_CONFIG", value_name = "FILE")]
+            #[serde(skip)]
+            pub(crate) config: Option<PathBuf>,
+            /// A limit or choice of the HTTP side, such as bcrypt_cost=13 (see `config check`)
+            #[arg(long = "api", value_name = "KEY=VALUE", value_parser = api_table::assignment)]
+            #[serde(skip)]
+            pub(crate) api_set: Vec<api_table::Assignment>,
+            /// The file's table of the HTTP side.
+            #[arg(skip)]
+            pub(crate) api: toml::Table,
+            $($(#[$doc])* #[arg(long, env = $env, value_name = $shown, hide_env_values = true)]
+            pub(crate) $name: Option<$type>,)*
+            $($(#[$odoc])* #[arg(long, env = $oenv, value_name = $oshown, hide_env_values = true)]
+            pub(crate) $oname: Option<$otype>,)*
+        }
+
+        /// The whole configuration, as it holds.
+        #[derive(Debug, Clone, Serialize)]
+        pub(crate) struct Config {
+            $($(#[$doc])* pub(crate) $name: $type,)*
+            $($(#[$odoc])* #[serde(skip_serializing_if = "Option::is_none")]
+            pub(crate) $oname: Option<$otype>,)*
+            /// The limits and choices of the HTTP side.
+            pub(crate) api: api::ApiConfig,
+        }
+
+        const VARIABLES: &[&str] = &[$($env,)* $($oenv,)*];
+
+        impl Options {
+            /// Fills the gaps: what the flags and the environment leave open, the file says; what
+            /// the file leaves open, the defaults.
+            fn over(self, file: Self, variables: &[(String, String)]) -> Result<Config> {
+                let api = api_table::resolve(file.api, variables, self.api_set)?;
+                $(let $name = self.$name.or(file.$name).unwrap_or_else(|| $default);)*
+                Ok(Config { $($name,)* $($oname: self.$oname.or(file.$oname),)* api })
+            }
+        }
+    };
+}
+
+options! {
+    defaulted {
+        /// The folder that holds everything of one server
+        data: PathBuf = PathBuf::from("signcall-data"), "SIGNCALL_DATA", "DIR";
+        /// Where to answer HTTP; port 0 takes a free one
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), "SIGNCALL_LISTEN", "ADDR";
+        /// The log: `embedded` (in the data folder), or nats://HOST:PORT
+        log: LogPlace = LogPlace::Embedded, "SIGNCALL_LOG", "PLACE";
+        /// The tables: sqlite:FILE or postgres://… [default: DATA/tables.db]
+        database: ServiceUrl = ServiceUrl::sqlite(&data.join("tables.db")), "SIGNCALL_DATABASE", "URL";
+        /// The keys of personal data: sqlite:FILE or postgres://… [default: DATA/vault.db]
+        vault: ServiceUrl = ServiceUrl::sqlite(&data.join("vault.db")), "SIGNCALL_VAULT", "URL";
+        /// The folder of secrets that `signcall init` makes [default: DATA/secrets]
+        secrets: PathBuf = data.join("secrets"), "SIGNCALL_SECRETS", "DIR";
+        /// What this process does: api, decider, projector, recognizer, reactor [default: all]
+        roles: Roles = Roles::all(), "SIGNCALL_ROLES", "LIST";
+        /// How log lines look: text or json
+        log_format: LogFormat = LogFormat::Text, "SIGNCALL_LOG_FORMAT", "FORMAT";
+        /// Which log lines appear, such as `info` or `info,decider=debug`
+        log_level: String = "info".to_owned(), "SIGNCALL_LOG_LEVEL", "FILTER";
+        /// What everything of this installation is called on NATS
+        nats_prefix: String = "signcall".to_owned(), "SIGNCALL_NATS_PREFIX", "NAME";
+        /// On how many NATS servers each stream lies
+        nats_replicas: usize = 1, "SIGNCALL_NATS_REPLICAS", "N";
+        /// The model that writes captions: a built-in one, or a folder
+        model: String = "asl-basic".to_owned(), "SIGNCALL_MODEL", "NAME|DIR";
+        /// How many copies of the model work at once, each on a thread of its own [default: one
+        /// less than there are cores]
+        recognizer_engines: NonZeroUsize = engines(), "SIGNCALL_RECOGNIZER_ENGINES", "N";
+        /// Which part of the rooms this recognizer serves, such as 2/3: the second of three
+        recognizer_part: Part = Part::ALL, "SIGNCALL_RECOGNIZER_PART", "I/N";
+    }
+    optional {
+        /// Where to serve metrics; nowhere, unless given
+        metrics_listen: SocketAddr, "SIGNCALL_METRICS_LISTEN", "ADDR";
+        /// A NATS credentials file
+        nats_credentials: PathBuf, "SIGNCALL_NATS_CREDENTIALS", "FILE";
+        /// A file with a NATS nkey seed
+        nats_nkey: PathBuf, "SIGNCALL_NATS_NKEY", "FILE";
+        /// A NATS user
+        nats_user: String, "SIGNCALL_NATS_USER", "NAME";
+        /// That user's password
+        nats_password: Secret, "SIGNCALL_NATS_PASSWORD", "PASSWORD";
+        /// Certificates (PEM) that the NATS server's is checked against
+        nats_tls_ca: PathBuf, "SIGNCALL_NATS_TLS_CA", "FILE";
+    }
+}
+
+impl Options {
+    /// These options over the defaults alone, whatever the environment says.
+    pub(crate) fn over_defaults(self) -> Result<Config> {
+        self.over(Self::default(), &[])
+    }
+
+    /// The effective configuration, or what is wrong with it.
+    pub(crate) fn resolve(self) -> Result<Config> {
+        let variables = variables(std::env::vars_os())?;
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let config = self.over(file, &variables)?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl Config {
+    /// Where the digest of the bootstrap secret lies while it is good.
+    pub(crate) fn bootstrap_file(&self) -> PathBuf {
+        self.secrets.join("bootstrap")
+    }
+
+    /// Makes the data folder if it is not there, for its owner alone.
+    pub(crate) fn make_data_folder(&self) -> Result<()> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
+        made.with_context(|| format!("cannot make {}", self.data.display()))
+    }
+
+    /// What is contradictory although each value is fine.
+    fn check(&self) -> Result<()> {
+        if self.roles.is_empty() {
+            bail!("roles: name at least one of {}", Roles::all());
+        }
+        if !self.log.is_embedded() {
+            return Ok(());
+        }
+        let has = |role| self.roles.contains(role);
+        for role in [Role::Api, Role::Recognizer, Role::Reactor] {
+            if has(role) && !has(Role::Decider) {
+                bail!(
+                    "roles: {role} without decider needs a log on NATS (log = {:?}): \
+                     with the embedded log they run in one process",
+                    self.log.to_string()
+                );
+            }
+        }
+        if has(Role::Recognizer) && !has(Role::Api) {
+            bail!("roles: recognizer without api needs a log on NATS, which passes the frames on");
+        }
+        Ok(())
+    }
+}
+
+fn engines() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The variables that are ours, for the HTTP side; a misspelled one would silently do nothing.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for (name, value) in all {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with(api_table::VARIABLES) {
+            found.push((name, value.to_string_lossy().into_owned()));
+        } else if name.starts_with("SIGNCALL_")
+            && !VARIABLES.contains(&name.as_str())
+            && !NOT_OPTIONS.contains(&name.as_str())
+        {
+            bail!(
+                "the environment has {name}, which is no option; `signcall serve --help` lists them"
+            );
+        }
+    }
+    Ok(found)
+}
+
+fn read(file: &Path) -> Result<Options> {
+    let shown = file.display();
+    let found = std::fs::metadata(file).with_context(|| format!("cannot read {shown}"))?;
+    if found.len() > FILE_BYTES_MAX {
+        bail!("{shown} has {} bytes, more than a configuration has", found.len());
+    }
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
+    toml::from_str(&text).with_context(|| format!("{shown} is not a configuration"))
+}
+
+#[cfg(test)]
+mod tests;

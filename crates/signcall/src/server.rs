@@ -1,0 +1,123 @@
+//! The roles of one process: opened, run, and stopped in an order in which nothing is lost.
+
+mod lock;
+mod parts;
+mod roles;
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, anyhow};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use vault::Secrets;
+
+use crate::config::{self as configured, Config, Role};
+use crate::shutdown::DEADLINE;
+
+use parts::LOG_FILE;
+pub(crate) use parts::{Books, open_store};
+use roles::Roles;
+
+/// Clients go first, then those who still have something to say to the decider, then the decider,
+/// and last the tables, which take in what it wrote.
+const STOP_ORDER: [Role; 5] =
+    [Role::Api, Role::Recognizer, Role::Reactor, Role::Decider, Role::Projector];
+
+/// Running roles.
+pub(crate) struct Server {
+    address: Option<SocketAddr>,
+    roles: Vec<Running>,
+    // Held until the end: one writer of one data folder.
+    _lock: Option<lock::Lock>,
+}
+
+struct Running {
+    role: Role,
+    stop: CancellationToken,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Server {
+    /// Opens what the roles need and starts them; returns when all of them are ready.
+    pub(crate) async fn start(config: &Config) -> Result<Self> {
+        // A worker keeps nothing.
+        if config.roles != configured::Roles::only(Role::Recognizer) {
+            config.make_data_folder()?;
+        }
+        let embedded_writer = config.log.is_embedded() && config.roles.contains(Role::Decider);
+        let lock = if embedded_writer { Some(lock::Lock::take(&config.data)?) } else { None };
+        make_secrets(config)?;
+        let mut roles = Roles::open(config).await?;
+        let mut server = Self { address: None, roles: Vec::new(), _lock: lock };
+        // Those whom others wait for come up first.
+        for role in STOP_ORDER.into_iter().rev().filter(|role| config.roles.contains(*role)) {
+            let stop = CancellationToken::new();
+            let started = roles.start(role, stop.clone()).await;
+            let (address, task) = started.with_context(|| format!("cannot start the {role}"))?;
+            server.address = server.address.or(address);
+            server.roles.push(Running { role, stop, task });
+        }
+        Ok(server)
+    }
+
+    /// Where HTTP is answered, if the API is among the roles.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Runs until `stop`, or until a role fails; then stops all of them in order.
+    pub(crate) async fn run_until(mut self, stop: CancellationToken) -> Result<()> {
+        let failed = {
+            let ends = self
+                .roles
+                .iter_mut()
+                .map(|running| async { (running.role, ended(&mut running.task).await) });
+            let mut ends: FuturesUnordered<_> = ends.collect();
+            tokio::select! {
+                () = stop.cancelled() => None,
+                end = ends.next() => end,
+            }
+        };
+        let deadline = Instant::now() + DEADLINE;
+        let mut result = Ok(());
+        let mut ended_early = None;
+        if let Some((role, end)) = failed {
+            result = Err(match end {
+                Ok(()) => anyhow!("the {role} ended"),
+                Err(error) => error.context(format!("the {role} failed")),
+            });
+            ended_early = Some(role);
+        }
+        for role in STOP_ORDER {
+            let running = self.roles.iter_mut().find(|running| running.role == role);
+            let Some(running) = running.filter(|_| ended_early != Some(role)) else { continue };
+            running.stop.cancel();
+            let end = timeout_at(deadline, ended(&mut running.task)).await;
+            let end = end.unwrap_or_else(|_| Err(anyhow!("it did not stop in time")));
+            if let Err(error) = end
+                && result.is_ok()
+            {
+                result = Err(error.context(format!("cannot stop the {role} cleanly")));
+            }
+        }
+        result
+    }
+}
+
+/// The first start of a server that is whole and alone makes what `signcall init` would make.
+fn make_secrets(config: &Config) -> Result<()> {
+    let alone = config.log.is_embedded() && config.roles == configured::Roles::all();
+    if alone && !config.data.join(LOG_FILE).exists() && !Secrets::exist(&config.secrets) {
+        Secrets::init(&config.secrets)?;
+        tracing::info!(secrets = %config.secrets.display(), "made secrets; back them up");
+    }
+    Ok(())
+}
+
+async fn ended(task: &mut JoinHandle<Result<()>>) -> Result<()> {
+    task.await.unwrap_or_else(|panic| Err(anyhow!(panic)))
+}

@@ -1,0 +1,126 @@
+//! What roles and offline commands stand on: the log, the ways between processes, the vault and
+//! the tables, each opened once and tied to the same log.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use decider::{Follower, Writer, system_clock};
+use events::Envelope;
+use projector::Store;
+use streams::log::embedded;
+use streams::nats::{self, Nats, NatsConfig};
+use streams::{CommandQueue, Commands, Frames, Live, Log, Outcome, commands, frames, live};
+use vault::{Secrets, Vault};
+
+use crate::config::{Config, LogPlace, Role};
+
+/// The file of the embedded log, in the data folder.
+pub(super) const LOG_FILE: &str = "log.db";
+
+/// The log, and the keys of what is sealed in it.
+pub(crate) struct Books {
+    /// The truth.
+    pub(crate) log: Log,
+    /// Keys of personal fields, tied to this log.
+    pub(crate) vault: Vault,
+    /// Digests of names, among others.
+    pub(crate) secrets: Secrets,
+}
+
+/// The ways between the roles, in this process or over NATS.
+pub(crate) struct Ways {
+    /// To the decider.
+    pub(crate) commands: Commands,
+    /// The decider's end.
+    pub(crate) queue: Option<CommandQueue>,
+    /// To the recognizer.
+    pub(crate) frames: Frames,
+    /// To everybody, ephemeral.
+    pub(crate) live: Live,
+}
+
+impl Books {
+    /// Opens the log of a configuration, and its vault.
+    pub(crate) async fn open(config: &Config, nats: Option<&Nats>) -> Result<Self> {
+        let secrets = Secrets::open(&config.secrets)?;
+        let log = open_log(config, nats).await?;
+        let vault = Vault::open(config.vault.expose(), &secrets).await;
+        let vault = vault.with_context(|| format!("cannot open the vault at {}", config.vault))?;
+        vault.bind(log.id()).await?;
+        Ok(Self { log, vault, secrets })
+    }
+
+    /// Opens what an earlier server left, for an offline command; makes nothing.
+    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
+        if config.log.is_embedded() {
+            let log = config.data.join(LOG_FILE);
+            ensure!(log.exists(), "there is no log at {}: is --data right?", log.display());
+        }
+        Self::open(config, connect(config).await?.as_ref()).await
+    }
+
+    /// A fold of the log as it is now.
+    pub(crate) async fn follower(&self) -> Result<Follower> {
+        Ok(Follower::start(self.log.clone(), self.vault.clone()).await?)
+    }
+
+    /// Decides one command here, beside whoever else decides.
+    pub(crate) async fn decide(&self, envelope: Envelope) -> Result<Outcome> {
+        let (commands, queue) = commands::local();
+        let writer = Writer::open(self.log.clone(), self.vault.clone(), system_clock()).await?;
+        let deciding = writer.run(queue, std::future::pending());
+        tokio::select! {
+            outcome = commands.submit(envelope) => Ok(outcome?),
+            () = deciding => Err(anyhow!("the decider ended")),
+        }
+    }
+}
+
+/// A connection to NATS, if the log lies there.
+pub(crate) async fn connect(config: &Config) -> Result<Option<Nats>> {
+    let LogPlace::Nats(url) = &config.log else { return Ok(None) };
+    let nats = NatsConfig {
+        url: url.expose().to_owned(),
+        credentials: config.nats_credentials.clone(),
+        nkey_seed_file: config.nats_nkey.clone(),
+        user: config.nats_user.clone(),
+        password: config.nats_password.as_ref().map(|password| password.expose().into()),
+        tls_ca: config.nats_tls_ca.clone(),
+        prefix: config.nats_prefix.clone(),
+        replicas: config.nats_replicas,
+    };
+    Ok(Some(nats::connect(&nats).await?))
+}
+
+/// The log alone, for what opens no personal fields.
+pub(crate) async fn open_log(config: &Config, nats: Option<&Nats>) -> Result<Log> {
+    Ok(match nats {
+        Some(nats) => streams::log::nats::open(nats).await?,
+        None => embedded::open(&config.data.join(LOG_FILE)).await?,
+    })
+}
+
+impl Ways {
+    /// Over NATS; commands are taken by the process that decides.
+    pub(crate) async fn on_nats(nats: &Nats, config: &Config) -> Result<Self> {
+        let (commands, queue) = if config.roles.contains(Role::Decider) {
+            let (commands, queue) = commands::serve_nats(nats).await?;
+            (commands, Some(queue))
+        } else {
+            (commands::over_nats(nats), None)
+        };
+        let part = config.recognizer_part.partition().context("no such part of the rooms")?;
+        let frames = frames::over_nats(nats, part).await?;
+        Ok(Self { commands, queue, frames, live: live::over_nats(nats).await? })
+    }
+
+    /// Within this process.
+    pub(crate) fn local() -> Self {
+        let (commands, queue) = commands::local();
+        Self { commands, queue: Some(queue), frames: frames::local(), live: live::local() }
+    }
+}
+
+/// The tables.
+pub(crate) async fn open_store(config: &Config) -> Result<Store> {
+    let store = Store::open(config.database.expose()).await;
+    store.with_context(|| format!("cannot open the tables at {}", config.database))
+}

@@ -1,0 +1,182 @@
+//! One role at a time: how it starts, and how it ends when it is told to.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use api::ApiConfig;
+use decider::{Writer, system_clock};
+use projector::{Projector, Store};
+use recognizer::engine::{Health, Limits};
+use recognizer::model::{Model, built_in, load};
+use recognizer::worker::{Connections, Worker};
+use streams::Log;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vault::Secrets;
+
+use super::parts::{Books, Ways, connect, open_log, open_store};
+use crate::config::{Config, Role};
+
+/// Requests that are open at shutdown have this long; the other roles need time too.
+const REQUESTS_END_WITHIN: Duration = Duration::from_secs(4);
+/// At shutdown the tables may take this long to take in what was decided last.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// The model may take this long until it is warm, on a busy machine.
+const WARM_WITHIN: Duration = Duration::from_secs(30);
+const WARM_POLL: Duration = Duration::from_millis(10);
+
+/// What the roles of this process share; only what they need is opened.
+pub(super) struct Roles<'a> {
+    config: &'a Config,
+    ways: Ways,
+    log: Option<Log>,
+    books: Option<Books>,
+    store: Option<Store>,
+}
+
+type Task = JoinHandle<Result<()>>;
+
+impl<'a> Roles<'a> {
+    /// Opens what the configured roles need.
+    pub(super) async fn open(config: &'a Config) -> Result<Self> {
+        let has = |role| config.roles.contains(role);
+        let nats = connect(config).await?;
+        let ways = match &nats {
+            Some(nats) => Ways::on_nats(nats, config).await?,
+            None => Ways::local(),
+        };
+        let sealed = has(Role::Api) || has(Role::Decider) || has(Role::Projector);
+        let books = if sealed { Some(Books::open(config, nats.as_ref()).await?) } else { None };
+        let log = match &books {
+            Some(books) => Some(books.log.clone()),
+            None if has(Role::Reactor) => Some(open_log(config, nats.as_ref()).await?),
+            None => None,
+        };
+        let tables = has(Role::Api) || has(Role::Projector);
+        let store = if tables { Some(open_store(config).await?) } else { None };
+        Ok(Self { config, ways, log, books, store })
+    }
+
+    /// Starts one role; where it answers HTTP, if it does.
+    pub(super) async fn start(
+        &mut self,
+        role: Role,
+        stop: CancellationToken,
+    ) -> Result<(Option<SocketAddr>, Task)> {
+        Ok(match role {
+            Role::Api => {
+                let (address, task) = self.api(stop).await?;
+                (Some(address), task)
+            }
+            Role::Decider => (None, self.decider(stop).await?),
+            Role::Projector => (None, self.projector(stop)?),
+            Role::Recognizer => (None, self.recognizer(stop).await?),
+            Role::Reactor => (None, self.reactor(stop)?),
+        })
+    }
+
+    async fn api(&self, stop: CancellationToken) -> Result<(SocketAddr, Task)> {
+        let books = self.books()?;
+        let listen = self.config.listen;
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
+        let address = listener.local_addr()?;
+        let shutdown_within = self.config.api.shutdown_within.min(REQUESTS_END_WITHIN);
+        let parts = api::Parts {
+            commands: self.ways.commands.clone(),
+            follower: books.follower().await?,
+            store: self.store()?.clone(),
+            frames: self.ways.frames.clone(),
+            live: self.ways.live.clone(),
+            vault: books.vault.clone(),
+            secrets: Secrets::open(&self.config.secrets)?,
+            reset_mail: None,
+            clock: system_clock(),
+            config: ApiConfig {
+                bootstrap_file: Some(self.config.bootstrap_file()),
+                shutdown_within,
+                ..self.config.api.clone()
+            },
+        };
+        let task = tokio::spawn(async move { Ok(api::serve(listener, parts, stop).await?) });
+        Ok((address, task))
+    }
+
+    async fn decider(&mut self, stop: CancellationToken) -> Result<Task> {
+        let queue = self.ways.queue.take().context("the decider has no queue")?;
+        let Books { log, vault, .. } = self.books()?;
+        let writer = Writer::open(log.clone(), vault.clone(), system_clock()).await?;
+        Ok(tokio::spawn(async move {
+            writer.run(queue, stop.cancelled()).await;
+            Ok(())
+        }))
+    }
+
+    fn projector(&self, stop: CancellationToken) -> Result<Task> {
+        let Books { log, vault, .. } = self.books()?;
+        let store = self.store()?;
+        let new = || {
+            let live = self.ways.live.clone();
+            Projector::new(store.clone(), log.clone(), vault.clone(), live)
+        };
+        let (running, last) = (new(), new());
+        Ok(tokio::spawn(async move {
+            running.run(stop.cancelled()).await?;
+            // What does not fit in is taken in at the next start.
+            if let Ok(caught_up) = tokio::time::timeout(CATCH_UP_WITHIN, last.catch_up()).await {
+                caught_up?;
+            }
+            Ok(())
+        }))
+    }
+
+    async fn recognizer(&self, stop: CancellationToken) -> Result<Task> {
+        let model = || open_model(&self.config.model);
+        let engines = self.config.recognizer_engines.get();
+        let models = (0..engines).map(|_| model()).collect::<Result<Vec<_>>>()?;
+        let connections = Connections {
+            frames: self.ways.frames.clone(),
+            commands: self.ways.commands.clone(),
+            live: self.ways.live.clone(),
+        };
+        let worker = Worker::start(models, &Limits::default(), connections)?;
+        let monitor = worker.monitor();
+        let warm = async {
+            while monitor.health() == Health::Warming {
+                tokio::time::sleep(WARM_POLL).await;
+            }
+        };
+        tokio::time::timeout(WARM_WITHIN, warm).await.context("the model does not warm up")?;
+        Ok(tokio::spawn(async move { Ok(worker.run(stop.cancelled()).await?) }))
+    }
+
+    fn reactor(&self, stop: CancellationToken) -> Result<Task> {
+        let log = self.log.clone().context("the log was not opened")?;
+        let (commands, clock) = (self.ways.commands.clone(), system_clock());
+        Ok(tokio::spawn(async move {
+            reactor::run(log, commands, move || clock(), stop.cancelled()).await?;
+            Ok(())
+        }))
+    }
+
+    fn books(&self) -> Result<&Books> {
+        self.books.as_ref().context("the log and the vault were not opened")
+    }
+
+    fn store(&self) -> Result<&Store> {
+        self.store.as_ref().context("the tables were not opened")
+    }
+}
+
+/// A built-in model by its name, or the one in a folder.
+fn open_model(name: &str) -> Result<Box<dyn Model>> {
+    match built_in(name) {
+        Some(model) => Ok(model?),
+        None if Path::new(name).is_dir() => Ok(load(Path::new(name))?),
+        None => bail!("there is no model {name:?}: neither built in nor a folder"),
+    }
+}
