@@ -16,14 +16,15 @@ class SignStatus extends View {
   }
 
   draw() {
-    const { state, way, sender, canvas } = this.signing;
+    const { state, way, sender, canvas, degraded } = this.signing;
     this.hidden = state === 'off';
     this.dataset.state = state;
     canvas.className = 'sent';
     canvas.setAttribute('aria-hidden', 'true');
     const text = t(`sign.state.${state}`);
     const dropped = sender?.dropped ? h('span', { class: 'soft' }, t('sign.dropped', { n: sender.dropped })) : null;
-    fill(this, way === 'images' && state !== 'off' ? canvas : null, h('p', null, h('strong', null, text), dropped));
+    const reason = state === 'degraded' ? h('span', { class: 'soft', lang: 'en' }, degraded) : null;
+    fill(this, way === 'images' && state !== 'off' ? canvas : null, h('p', null, h('strong', null, text), reason, dropped));
     if (text !== this.told && state !== 'unsure' && state !== 'running') announce(text);
     this.told = text;
   }

@@ -17,9 +17,11 @@ const LIGHT_EVERY_MS = 2000;
 /** How long the last finals are waited for before consent is withdrawn. */
 const LAST_WORDS_MS = 2500;
 const UNSURE = 0.5;
+/** How long the server's word that it can't read frames stands, unless it is said again. */
+const DEGRADED_MS = 5000;
 
 /** @typedef {keyof typeof WAYS} Way */
-/** @typedef {'off' | 'loading' | 'ready' | 'running' | 'nohands' | 'onehand' | 'dark' | 'unsure' | 'paused' | 'offline' | 'slow' | 'refused' | 'failed'} State */
+/** @typedef {'off' | 'loading' | 'ready' | 'running' | 'nohands' | 'onehand' | 'dark' | 'unsure' | 'paused' | 'offline' | 'slow' | 'degraded' | 'refused' | 'failed'} State */
 
 /** Says `change`. */
 export class Signing extends EventTarget {
@@ -37,6 +39,9 @@ export class Signing extends EventTarget {
     this.side = 'right';
     this.hands = 0;
     this.dark = false;
+    /** Why the server can't read the frames just now, in its words. */
+    this.degraded = '';
+    this.degradedTimer = 0;
     /** Shows what is sent. @type {HTMLCanvasElement} */
     this.canvas = document.createElement('canvas');
     /** @type {Sender | null} */
@@ -46,7 +51,8 @@ export class Signing extends EventTarget {
     this.timer = 0;
     media.addEventListener('change', () => this.on && this.capture());
     call.addEventListener('loaded', () => this.resume());
-    for (const type of ['partials', 'state', 'degraded']) call.addEventListener(type, () => this.changed());
+    for (const type of ['partials', 'state']) call.addEventListener(type, () => this.changed());
+    call.addEventListener('degraded', (e) => this.degrade(/** @type {CustomEvent} */ (e).detail.reason));
   }
 
   /** How it stands, for a message. @returns {State} */
@@ -59,6 +65,7 @@ export class Signing extends EventTarget {
     if (this.call.socket.state !== 'online' || this.sender?.state === 'offline') return 'offline';
     if (!this.media.video) return 'paused';
     if (this.sender?.state === 'slow') return 'slow';
+    if (this.degraded) return 'degraded';
     if (this.dark) return 'dark';
     if (this.way === 'landmarks' && this.hands < 2) return this.hands ? 'onehand' : 'nohands';
     const mine = [...this.call.partials.values()].find((one) => one.user === this.call.me);
@@ -146,6 +153,18 @@ export class Signing extends EventTarget {
         this.changed();
       }
     }, LIGHT_EVERY_MS);
+  }
+
+  /** @param {string} reason */
+  degrade(reason) {
+    clearTimeout(this.degradedTimer);
+    this.degradedTimer = window.setTimeout(() => {
+      this.degraded = '';
+      this.changed();
+    }, DEGRADED_MS);
+    if (reason === this.degraded) return;
+    this.degraded = reason;
+    this.changed();
   }
 
   /** Frames stop leaving at once; consent ends when the last words are written. */
