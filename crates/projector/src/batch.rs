@@ -1,9 +1,9 @@
 //! Batches of the log on their way to the tables: read ahead, decoded and opened while the one
 //! before is written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use events::{Block, BlockError, BlockNumber, Commit, Head, KeyScope, Position, RoomId};
+use events::{Block, BlockError, BlockNumber, Commit, Head, KeyScope, Position};
 use streams::Log;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -13,7 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::db::Db;
 use crate::error::ProjectorError;
 use crate::projections::{self, At};
-use crate::work::{Keys, Work};
+use crate::work::{Done, Keys, Work};
 
 /// Batches that wait to be written, at most.
 const AHEAD: usize = 2;
@@ -146,8 +146,8 @@ fn open_all(
 pub(crate) struct Written {
     /// Where the tables stand now.
     pub(crate) checkpoint: Checkpoint,
-    /// The rooms whose feeds grew, with their newest sequence.
-    pub(crate) grown: HashMap<RoomId, u64>,
+    /// What others want to hear.
+    pub(crate) done: Done,
     /// How many events it held.
     pub(crate) events: u64,
 }
@@ -177,9 +177,9 @@ impl Batch {
                 projections::apply(&mut work, event, at);
             }
         }
-        let grown = work.write(&mut tx.session()).await?;
+        let done = work.write(&mut tx.session()).await?;
         tx.commit().await?;
         let checkpoint = Checkpoint { generation: from.generation, head: self.to };
-        Ok(Some(Written { checkpoint, grown, events }))
+        Ok(Some(Written { checkpoint, done, events }))
     }
 }

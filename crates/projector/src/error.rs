@@ -90,6 +90,9 @@ pub enum ProjectorError {
     /// Another replay works on the same database.
     #[error("another replay of this database is running: wait until it is done")]
     ReplayRuns,
+    /// The live tables were ahead of the rebuilt ones each time they were to be swapped.
+    #[error("the tables move on faster than a replay can follow: try again when less happens")]
+    Outrun,
     /// This process is shutting down.
     #[error("the projector was stopped: {source}")]
     Stopped {

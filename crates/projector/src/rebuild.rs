@@ -19,7 +19,7 @@ use crate::runner::{BATCH_BYTES, begin};
 use crate::store::Store;
 
 /// Bytes of blocks in one batch of a rebuild, about.
-const REBUILD_BYTES: usize = 4 * BATCH_BYTES;
+const REBUILD_BYTES: usize = 2 * BATCH_BYTES;
 /// How often the live tables may run ahead before the swap gives up.
 const SWAP_TRIES: u32 = 100;
 
@@ -208,13 +208,13 @@ impl Rebuild<'_> {
         same_log: bool,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), ProjectorError> {
-        for done in 0..SWAP_TRIES {
-            progress(Progress { phase: Phase::Swapping, done: u64::from(done), total: 1 });
+        for _ in 0..SWAP_TRIES {
+            progress(Progress { phase: Phase::Swapping, done: 0, total: 1 });
             match self.shadow.swap(store, &self.now.head, same_log).await? {
                 None => return Ok(()),
                 Some(ahead) => self.build(ahead, progress).await?,
             }
         }
-        Err(ProjectorError::ReplayRuns)
+        Err(ProjectorError::Outrun)
     }
 }

@@ -94,7 +94,8 @@ impl Projector {
     fn announce(&self, written: &Written) {
         let position = written.checkpoint.head.position;
         self.store.reached(position);
-        for (room, seq) in &written.grown {
+        self.vault.forget(&written.done.destroyed);
+        for (room, seq) in &written.done.grown {
             self.live.publish(LiveMessage::Feed { room: *room, seq: *seq, position });
         }
     }
@@ -145,6 +146,7 @@ fn passes(error: &ProjectorError) -> bool {
         | ProjectorError::TailLost { .. }
         | ProjectorError::Replaced { .. }
         | ProjectorError::ReplayRuns
+        | ProjectorError::Outrun
         | ProjectorError::Stopped { .. }
         | ProjectorError::File { .. } => false,
     }

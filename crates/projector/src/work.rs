@@ -5,11 +5,15 @@
 //! gathered in [`Sweep`] and run as statements before the loaded rows are written. No other event
 //! of the batch concerns an unloaded row, so the result is that of one event after the other.
 
+mod sweep;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use chrono::NaiveDate;
-use events::{MessageId, ParticipantId, RoomId, TextKind, Timestamp, TranscriptId, UserId};
+use events::{MessageId, RoomId, TranscriptId, UserId};
+pub(crate) use sweep::{Expiry, Sweep};
+
+use vault::Destruction;
 
 use crate::db::Session;
 use crate::error::StoreError;
@@ -108,149 +112,18 @@ impl<K: Copy + Eq + Hash + Ord, R: Record> Cache<K, R> {
     }
 }
 
-/// Texts of a room that are past their retention.
-#[derive(Debug)]
-pub(crate) struct Expiry {
-    pub(crate) room: RoomId,
-    pub(crate) kind: TextKind,
-    pub(crate) before: NaiveDate,
-}
-
-/// What happens to rows that are not loaded.
-#[derive(Debug, Default)]
-pub(crate) struct Sweep {
-    /// Deleted users.
-    pub(crate) users: Vec<UserId>,
-    /// Deleted users whose texts go too.
-    pub(crate) erased: Vec<UserId>,
-    /// Users whose names change: they step aside first, so that names can pass from one to another.
-    pub(crate) names: Vec<UserId>,
-    /// Deleted rooms.
-    pub(crate) rooms: Vec<RoomId>,
-    /// Participants who went.
-    pub(crate) participants: Vec<ParticipantId>,
-    /// Deleted messages, whose former texts go.
-    pub(crate) tombstones: Vec<MessageId>,
-    /// Texts past their retention.
-    pub(crate) expired: Vec<Expiry>,
-}
-
-impl Sweep {
-    /// Everything but the users' own rows.
-    async fn before_rows(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
-        let erased: Vec<u64> = self.erased.iter().map(|id| id.get()).collect();
-        let users: Vec<u64> = self.users.iter().map(|id| id.get()).collect();
-        let rooms: Vec<u64> = self.rooms.iter().map(|id| id.get()).collect();
-        let participants: Vec<u64> = self.participants.iter().map(|id| id.get()).collect();
-        let tombstones: Vec<u64> = self.tombstones.iter().map(|id| id.get()).collect();
-        let names: Vec<u64> = self.names.iter().chain(&self.users).map(|id| id.get()).collect();
-        let groups: [(&[u64], &[Statement]); 6] = [
-            (&rooms, &ROOMS_GO),
-            (&erased, &TEXTS_GO),
-            (&users, &USERS_GO),
-            (&participants, &[("DELETE FROM room_participant WHERE {}", "id")]),
-            (
-                &tombstones,
-                &[("UPDATE message_revision SET msg_content = NULL WHERE {}", "message_id")],
-            ),
-            (
-                &names,
-                &[("UPDATE \"user\" SET username = ':' || id, email = ':' || id WHERE {}", "id")],
-            ),
-        ];
-        for (ids, statements) in groups {
-            for (statement, column) in statements {
-                run(session, statement, column, ids).await?;
-            }
-        }
-        for expiry in &self.expired {
-            expiry.run(session).await?;
-        }
-        Ok(())
-    }
-
-    async fn after_rows(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
-        let users: Vec<u64> = self.users.iter().map(|id| id.get()).collect();
-        run(session, "DELETE FROM \"user\" WHERE {}", "id", &users).await
-    }
-}
-
-/// A statement with `{}` for the condition that a column is one of some ids, and that column.
-type Statement = (&'static str, &'static str);
-
-const ROOMS_GO: [Statement; 7] = [
-    ("DELETE FROM room_feed WHERE {}", "room_id"),
-    (
-        "DELETE FROM message_revision WHERE message_id IN (SELECT id FROM message WHERE {})",
-        "room_id",
-    ),
-    (
-        "DELETE FROM transcript_revision WHERE transcript_id IN (SELECT id FROM transcript WHERE {})",
-        "room_id",
-    ),
-    ("DELETE FROM message WHERE {}", "room_id"),
-    ("DELETE FROM transcript WHERE {}", "room_id"),
-    ("DELETE FROM room_participant WHERE {}", "rp_room_id"),
-    ("DELETE FROM room WHERE {}", "id"),
-];
-const TEXTS_GO: [Statement; 4] = [
-    (
-        "UPDATE message_revision SET msg_content = NULL WHERE message_id IN (SELECT id FROM message WHERE {})",
-        "user_id",
-    ),
-    (
-        "UPDATE transcript_revision SET ts_content = NULL WHERE transcript_id IN (SELECT id FROM transcript WHERE {})",
-        "user_id",
-    ),
-    ("UPDATE message SET msg_content = NULL WHERE {}", "user_id"),
-    ("UPDATE transcript SET ts_content = NULL WHERE {}", "user_id"),
-];
-const USERS_GO: [Statement; 5] = [
-    ("UPDATE message SET user_id = NULL WHERE {}", "user_id"),
-    ("UPDATE transcript SET user_id = NULL WHERE {}", "user_id"),
-    ("UPDATE transcript SET editor_id = NULL WHERE {}", "editor_id"),
-    ("UPDATE transcript_revision SET editor_id = NULL WHERE {}", "editor_id"),
-    ("DELETE FROM room_participant WHERE {}", "rp_user_id"),
-];
-
-async fn run(
-    session: &mut Session<'_>,
-    statement: &str,
-    column: &str,
-    ids: &[u64],
-) -> Result<(), StoreError> {
-    if !ids.is_empty() {
-        let sql = statement.replace("{}", &session.dialect().any(column, 1));
-        session.execute(&sql, vec![ints(ids.iter().copied())]).await?;
-    }
-    Ok(())
-}
-
 /// Ids as one parameter.
 pub(crate) fn ints(ids: impl IntoIterator<Item = u64>) -> Value {
     Value::Ints(ids.into_iter().map(|id| id as i64).collect())
 }
 
-impl Expiry {
-    async fn run(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
-        let (table, content) = match self.kind {
-            TextKind::Message => ("message", "msg_content"),
-            TextKind::Transcript => ("transcript", "ts_content"),
-        };
-        let midnight = self.before.and_time(chrono::NaiveTime::MIN).and_utc();
-        let args =
-            || vec![Value::Int(self.room.get() as i64), Value::Time(Timestamp::new(midnight))];
-        let old = format!("room_id = $1 AND created_at < {}", session.dialect().time(2));
-        let former = format!(
-            "UPDATE {table}_revision SET {content} = NULL \
-             WHERE {content} IS NOT NULL AND {table}_id IN (SELECT id FROM {table} WHERE {old})"
-        );
-        session.execute(&former, args()).await?;
-        let newest =
-            format!("UPDATE {table} SET {content} = NULL WHERE {content} IS NOT NULL AND {old}");
-        session.execute(&newest, args()).await?;
-        Ok(())
-    }
+/// What others want to hear of a batch once it is committed.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// The rooms whose feeds grew, with their newest sequence.
+    pub(crate) grown: HashMap<RoomId, u64>,
+    /// The keys that are gone.
+    pub(crate) destroyed: Vec<Destruction>,
 }
 
 /// See the module.
@@ -339,17 +212,14 @@ impl Work {
         self.sweep.rooms.push(id);
     }
 
-    /// Writes everything that changed. Returns the rooms whose feeds grew, with their newest
-    /// sequence.
-    pub(crate) async fn write(
-        self,
-        session: &mut Session<'_>,
-    ) -> Result<HashMap<RoomId, u64>, StoreError> {
+    /// Writes everything that changed.
+    pub(crate) async fn write(self, session: &mut Session<'_>) -> Result<Done, StoreError> {
         let mut grown = HashMap::new();
         for (room, seq) in self.feed.rows.keys() {
             let newest = grown.entry(*room).or_insert(*seq);
             *newest = (*newest).max(*seq);
         }
+        let done = Done { grown, destroyed: self.sweep.destroyed() };
         self.sweep.before_rows(session).await?;
         self.users.write(session).await?;
         self.rooms.write(session).await?;
@@ -360,7 +230,7 @@ impl Work {
         self.transcript_revisions.write(session).await?;
         self.feed.write(session).await?;
         self.sweep.after_rows(session).await?;
-        Ok(grown)
+        Ok(done)
     }
 }
 

@@ -23,6 +23,8 @@ use crate::value::Value;
 const SUFFIX: &str = ".rebuild";
 /// Names the lock that one replay at a time holds in PostgreSQL.
 const ADVISORY_LOCK: i64 = 0x7369_676e_6361_6c6c;
+/// How long the swap waits in PostgreSQL for readers to finish, while others wait for it.
+const LOCK_TIMEOUT: &str = "5s";
 
 /// Fresh tables, and the lock that keeps another replay away from them.
 pub(super) struct Shadow {
@@ -192,16 +194,23 @@ fn bring_back_foreign_keys() -> String {
     )
 }
 
-/// Live tables go, rebuilt ones come, in whatever schema the live ones are.
+/// Live tables go, rebuilt ones come, in whatever schema the live ones are. All of them are locked
+/// first, in the order in which readers take them, so that no reader and this wait for each other.
 fn move_tables() -> String {
-    let names: Vec<String> = TABLES.iter().map(|table| format!("'{}'", table.name)).collect();
+    let quoted = |quote: char| {
+        let names = TABLES.iter().map(|table| format!("{quote}{}{quote}", table.name));
+        names.collect::<Vec<_>>().join(", ")
+    };
     format!(
         "DO $$ DECLARE name text; BEGIN \
+           SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'; \
+           LOCK TABLE {} IN ACCESS EXCLUSIVE MODE; \
            FOREACH name IN ARRAY ARRAY[{}] LOOP \
              EXECUTE format('DROP TABLE %I.%I CASCADE', current_schema(), name); \
              EXECUTE format('ALTER TABLE {SHADOW_SCHEMA}.%I SET SCHEMA %I', name, current_schema()); \
            END LOOP; END $$",
-        names.join(", ")
+        quoted('"'),
+        quoted('\''),
     )
 }
 

@@ -8,7 +8,9 @@ use projector::{ProjectorError, Store, StoreError};
 use streams::{Log, LogError};
 use uuid::Uuid;
 
-use crate::world::{Databases, Dice, World};
+use crate::databases::Databases;
+use crate::life::Dice;
+use crate::world::World;
 
 crate::on_both!(
     killed_at_any_moment_it_goes_on,
@@ -19,7 +21,7 @@ crate::on_both!(
 async fn history(world: &mut World, blocks: usize) {
     let mut dice = Dice::new(3);
     for _ in 0..blocks {
-        for _ in 0..1 + dice.roll(6) {
+        for _ in 0..=dice.roll(6) {
             world.anything(&mut dice).await;
         }
         world.append().await;

@@ -1,6 +1,14 @@
 //! The tables against the real thing: SQLite files and a private PostgreSQL, the same tests on both.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests may fail loudly; the lint exempts test functions alone"
+)]
+
 mod crash;
+mod databases;
+mod life;
 mod replay;
 mod tables;
 mod world;

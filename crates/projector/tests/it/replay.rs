@@ -1,9 +1,11 @@
 //! A replay makes the same tables again, whatever was erased in the meantime; it tells what
 //! differs, and puts itself in the place of the live tables at once.
 
-use projector::{Progress, ReplayReport, Store, replay};
+use projector::{Cursor, Page, Progress, ReplayReport, Store, replay};
 
-use crate::world::{Databases, Dice, World};
+use crate::databases::Databases;
+use crate::life::Dice;
+use crate::world::World;
 
 crate::on_both!(
     rebuilt_tables_are_the_live_ones,
@@ -26,7 +28,7 @@ async fn rebuilt_tables_are_the_live_ones(mut world: World, databases: Databases
     for seed in 0..4 {
         let mut dice = Dice::new(seed);
         for _ in 0..40 {
-            for _ in 0..1 + dice.roll(9) {
+            for _ in 0..=dice.roll(9) {
                 world.anything(&mut dice).await;
             }
             world.append().await;
@@ -106,6 +108,12 @@ async fn a_replay_runs_beside_a_server(mut world: World, databases: Databases) {
         let position = world.append().await;
         let limit = std::time::Duration::from_secs(30);
         assert!(serving.wait_for(position, limit).await.unwrap());
+        let newest = Page { cursor: Cursor::Start, limit: 1 };
+        if let Some(room) = serving.rooms(newest).await.unwrap().rows.pop() {
+            serving.feed(room.id, 0, 100).await.unwrap();
+            let of_owner = Page { cursor: Cursor::Start, limit: 1 };
+            assert!(!serving.rooms_of(room.owner_id, of_owner).await.unwrap().rows.is_empty());
+        }
     }
     replays.await.unwrap();
     stop.send(()).unwrap();

@@ -8,7 +8,9 @@ use events::user::command::{account::DeleteUser, admin, login};
 use events::{Actor, Clear, Position, SystemRole, TranscriptId};
 use projector::{Cursor, FeedKind, Page, RoomState, Store, TranscriptFilter};
 
-use crate::world::{Databases, Dice, OPERATOR, World};
+use crate::databases::Databases;
+use crate::life::Dice;
+use crate::world::{OPERATOR, World};
 
 crate::on_both!(
     a_call_makes_its_rows,
@@ -183,7 +185,7 @@ async fn any_batch_size_makes_the_same_tables(mut world: World, databases: Datab
     let mut dice = Dice::new(7);
     let stores = [databases.open().await, databases.open().await, databases.open().await];
     for _ in 0..100 {
-        for _ in 0..1 + dice.roll(16) {
+        for _ in 0..=dice.roll(16) {
             world.anything(&mut dice).await;
         }
         world.append().await;

@@ -1,1 +1,0 @@
-/tmp/pmeasure/measure.rs
