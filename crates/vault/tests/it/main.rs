@@ -1,28 +1,41 @@
-//! The vault on the real thing: files of SQLite, two handles as two processes.
+//! The vault on the real thing: SQLite files and a private PostgreSQL, two handles as two processes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use events::{KeyScope, LogId, Personal, Position, RoomId, TextKind, UserId, sealed::label};
+use projector::testing::PrivatePostgres;
 use vault::{Destruction, Opened, Secrets, Vault, VaultError};
 
+/// A database for one vault, and secrets for it.
 struct Place {
     folder: tempfile::TempDir,
     secrets: Secrets,
+    url: String,
+    _server: Option<Arc<PrivatePostgres>>,
 }
 
 impl Place {
-    fn new() -> Self {
+    fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
-        Self { folder, secrets }
+        let url = format!("sqlite:{}", folder.path().join("vault.db").display());
+        Self { folder, secrets, url, _server: None }
     }
 
-    fn url(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("vault.db").display())
+    /// One on each database that is there.
+    async fn each(test: &str) -> Vec<Self> {
+        let mut places = vec![Self::sqlite()];
+        if let Some(server) = PrivatePostgres::for_test(test).await.unwrap() {
+            let url = server.database().await.unwrap();
+            places.push(Self { url, _server: Some(server), ..Self::sqlite() });
+        }
+        places
     }
 
     async fn vault(&self) -> Vault {
-        Vault::open(&self.url(), &self.secrets).await.unwrap()
+        Vault::open(&self.url, &self.secrets).await.unwrap()
     }
 }
 
@@ -49,56 +62,80 @@ fn readable(opened: &Result<Opened, VaultError>) -> bool {
 
 #[tokio::test]
 async fn keys_are_made_once_and_last() {
-    let place = Place::new();
-    let scopes = [user(1), text(TextKind::Message, 1, 2, "2026-01-01")];
-    let mut sealed = Vec::new();
-    {
-        let vault = place.vault().await;
-        for scope in scopes {
-            sealed.push(seal(&vault, scope, "Ada").await);
+    for place in Place::each("vault::keys_are_made_once_and_last").await {
+        let scopes = [user(1), text(TextKind::Message, 1, 2, "2026-01-01")];
+        let mut sealed = Vec::new();
+        {
+            let vault = place.vault().await;
+            for scope in scopes {
+                sealed.push(seal(&vault, scope, "Ada").await);
+            }
+            vault.close().await;
         }
-        vault.close().await;
-    }
-    let vault = place.vault().await;
-    for (scope, sealed) in scopes.into_iter().zip(&sealed) {
-        assert_eq!(open(&vault, scope, sealed).await.unwrap(), Opened::Text("Ada".into()));
-        let field = Personal::Sealed(sealed.clone());
-        let read = vault.read(scope, "x/1", &field).await.unwrap();
-        assert_eq!(read.into_text().as_deref(), Some("Ada"));
-        assert!(vault.read(scope, &label("x", 2), &field).await.is_err());
+        let vault = place.vault().await;
+        for (scope, sealed) in scopes.into_iter().zip(&sealed) {
+            assert_eq!(open(&vault, scope, sealed).await.unwrap(), Opened::Text("Ada".into()));
+            let field = Personal::Sealed(sealed.clone());
+            let read = vault.read(scope, "x/1", &field).await.unwrap();
+            assert_eq!(read.into_text().as_deref(), Some("Ada"));
+            assert!(vault.read(scope, &label("x", 2), &field).await.is_err());
+        }
     }
 }
 
 #[tokio::test]
 async fn two_processes_that_make_the_same_key_agree() {
-    let place = Place::new();
-    let (one, two) = (place.vault().await, place.vault().await);
-    let scopes: Vec<KeyScope> = (1..200).map(user).collect();
-    let (a, b) = tokio::join!(one.keys_for(&scopes), two.keys_for(&scopes));
-    let (a, b) = (a.unwrap(), b.unwrap());
-    for scope in scopes {
-        let sealed = a.seal(scope, "x", "Ada").unwrap();
-        assert_eq!(b.open(scope, "x", &sealed).unwrap(), Opened::Text("Ada".into()));
+    for place in Place::each("vault::two_processes_that_make_the_same_key_agree").await {
+        let (one, two) = (place.vault().await, place.vault().await);
+        let scopes: Vec<KeyScope> = (1..200).map(user).collect();
+        let (a, b) = tokio::join!(one.keys_for(&scopes), two.keys_for(&scopes));
+        let (a, b) = (a.unwrap(), b.unwrap());
+        for scope in scopes {
+            let sealed = a.seal(scope, "x", "Ada").unwrap();
+            assert_eq!(b.open(scope, "x", &sealed).unwrap(), Opened::Text("Ada".into()));
+        }
     }
 }
 
 #[tokio::test]
 async fn a_destroyed_key_is_erased_everywhere_and_never_made_again() {
-    let place = Place::new();
-    let (vault, other) = (place.vault().await, place.vault().await);
-    let sealed = seal(&vault, user(1), "Ada").await;
-    assert!(readable(&open(&other, user(1), &sealed).await));
-    let gone = [Destruction::User(UserId::new(1))];
-    vault.destroy(&gone, Position::new(7)).await.unwrap();
-    other.forget(&gone);
-    for vault in [&vault, &other, &place.vault().await] {
-        assert_eq!(open(vault, user(1), &sealed).await.unwrap(), Opened::Erased);
-        let keys = vault.keys_for(&[user(1), user(2)]).await.unwrap();
-        let refused = keys.seal(user(1), "x", "Ada");
-        assert!(matches!(refused, Err(VaultError::Destroyed { .. })));
-        assert!(keys.seal(user(2), "x", "Bob").is_ok());
-        assert_eq!(vault.swept().await.unwrap(), Position::new(7));
+    for place in
+        Place::each("vault::a_destroyed_key_is_erased_everywhere_and_never_made_again").await
+    {
+        let (vault, other) = (place.vault().await, place.vault().await);
+        let sealed = seal(&vault, user(1), "Ada").await;
+        assert!(readable(&open(&other, user(1), &sealed).await));
+        let gone = [Destruction::User(UserId::new(1))];
+        vault.destroy(&gone, Position::new(7)).await.unwrap();
+        other.forget(&gone);
+        for vault in [&vault, &other, &place.vault().await] {
+            assert_eq!(open(vault, user(1), &sealed).await.unwrap(), Opened::Erased);
+            let keys = vault.keys_for(&[user(1), user(2)]).await.unwrap();
+            let refused = keys.seal(user(1), "x", "Ada");
+            assert!(matches!(refused, Err(VaultError::Destroyed { .. })));
+            assert!(keys.seal(user(2), "x", "Bob").is_ok());
+            assert_eq!(vault.swept().await.unwrap(), Position::new(7));
+        }
     }
+}
+
+/// How many of these keys a destruction takes; checks that they are the right ones.
+async fn erased_by(destruction: Destruction, scopes: &[KeyScope], place: &Place) -> usize {
+    let vault = place.vault().await;
+    let keys = vault.keys_for(scopes).await.unwrap();
+    let sealed = scopes.iter().map(|scope| keys.seal(*scope, "x/1", "Ada").unwrap());
+    let sealed: Vec<Vec<u8>> = sealed.collect();
+    vault.destroy(&[destruction], Position::new(1)).await.unwrap();
+    let mut erased = 0;
+    for vault in [&vault, &place.vault().await] {
+        erased = 0;
+        for (scope, sealed) in scopes.iter().zip(&sealed) {
+            let opened = open(vault, *scope, sealed).await.unwrap();
+            assert_eq!(opened == Opened::Erased, destruction.covers(scope), "{scope}");
+            erased += usize::from(opened == Opened::Erased);
+        }
+    }
+    erased
 }
 
 #[tokio::test]
@@ -122,27 +159,15 @@ async fn each_destruction_takes_its_own_keys_and_no_others() {
         (Destruction::Room(RoomId::new(5)), 8),
         (expired, 2),
     ] {
-        let place = Place::new();
-        let vault = place.vault().await;
-        let keys = vault.keys_for(&scopes).await.unwrap();
-        let sealed = scopes.iter().map(|scope| keys.seal(*scope, "x/1", "Ada").unwrap());
-        let sealed: Vec<Vec<u8>> = sealed.collect();
-        vault.destroy(&[destruction], Position::new(1)).await.unwrap();
-        let mut erased = 0;
-        for vault in [&vault, &place.vault().await] {
-            for (scope, sealed) in scopes.iter().zip(&sealed) {
-                let opened = open(vault, *scope, sealed).await.unwrap();
-                assert_eq!(opened == Opened::Erased, destruction.covers(scope), "{scope}");
-                erased += usize::from(opened == Opened::Erased);
-            }
+        for place in Place::each("vault::each_destruction").await {
+            assert_eq!(erased_by(destruction, &scopes, &place).await, count, "{destruction:?}");
         }
-        assert_eq!(erased, count * 2, "{destruction:?}");
     }
 }
 
 #[tokio::test]
 async fn destroyed_keys_are_nowhere_in_the_files() {
-    let place = Place::new();
+    let place = Place::sqlite();
     let vault = place.vault().await;
     seal(&vault, user(1), "Ada").await;
     let files = || {
@@ -150,7 +175,7 @@ async fn destroyed_keys_are_nowhere_in_the_files() {
             .map(|name| std::fs::read(place.folder.path().join(name)).unwrap_or_default())
             .concat()
     };
-    let pool = sqlx::SqlitePool::connect(&place.url()).await.unwrap();
+    let pool = sqlx::SqlitePool::connect(&place.url).await.unwrap();
     let read = sqlx::query_scalar("SELECT wrapped FROM vault_key").fetch_one(&pool).await;
     let wrapped: Vec<u8> = read.unwrap();
     pool.close().await;
@@ -162,42 +187,44 @@ async fn destroyed_keys_are_nowhere_in_the_files() {
 
 #[tokio::test]
 async fn what_does_not_belong_together_is_refused() {
-    let place = Place::new();
-    let vault = place.vault().await;
-    let log = LogId::derived(LogId::from_uuid(uuid::Uuid::nil()).uuid(), "log");
-    vault.bind(log).await.unwrap();
-    vault.bind(log).await.unwrap();
-    let other = LogId::derived(log.uuid(), "other");
-    assert!(matches!(vault.bind(other).await, Err(VaultError::WrongLog { .. })));
-    let stranger = Place::new();
-    let opened = Vault::open(&place.url(), &stranger.secrets).await;
-    assert!(matches!(opened, Err(VaultError::WrongSecrets)));
-    let opened = Vault::open("mysql://user:secret@host/db", &place.secrets).await;
-    assert!(!opened.err().unwrap().to_string().contains("secret"));
-    // A key that never was is not an erased one: the vault is the wrong one, or too old.
-    let sealed = seal(&vault, user(1), "Ada").await;
-    let unknown = open(&stranger.vault().await, user(1), &sealed).await;
-    assert!(matches!(unknown, Err(VaultError::KeyMissing { .. })));
+    for place in Place::each("vault::what_does_not_belong_together_is_refused").await {
+        let vault = place.vault().await;
+        let log = LogId::derived(LogId::from_uuid(uuid::Uuid::nil()).uuid(), "log");
+        vault.bind(log).await.unwrap();
+        vault.bind(log).await.unwrap();
+        let other = LogId::derived(log.uuid(), "other");
+        assert!(matches!(vault.bind(other).await, Err(VaultError::WrongLog { .. })));
+        let stranger = Place::sqlite();
+        let opened = Vault::open(&place.url, &stranger.secrets).await;
+        assert!(matches!(opened, Err(VaultError::WrongSecrets)));
+        let opened = Vault::open("mysql://user:secret@host/db", &place.secrets).await;
+        assert!(!opened.err().unwrap().to_string().contains("secret"));
+        // A key that never was is not an erased one: the vault is the wrong one, or too old.
+        let sealed = seal(&vault, user(1), "Ada").await;
+        let unknown = open(&stranger.vault().await, user(1), &sealed).await;
+        assert!(matches!(unknown, Err(VaultError::KeyMissing { .. })));
+    }
 }
 
 #[tokio::test]
 async fn rotation_keeps_every_text_readable_and_every_erasure() {
-    let place = Place::new();
-    let vault = place.vault().await;
-    let scopes: Vec<KeyScope> = (1..2500).map(user).collect();
-    let keys = vault.keys_for(&scopes).await.unwrap();
-    let sealed = scopes.iter().map(|scope| keys.seal(*scope, "x/1", "Ada").unwrap());
-    let sealed: Vec<Vec<u8>> = sealed.collect();
-    vault.destroy(&[Destruction::User(UserId::new(9))], Position::new(1)).await.unwrap();
-    let rotated = place.secrets.init_rotated(&place.folder.path().join("next")).unwrap();
-    assert_eq!(vault.rewrap(&rotated).await.unwrap(), scopes.len() - 1);
-    assert!(matches!(
-        Vault::open(&place.url(), &place.secrets).await,
-        Err(VaultError::WrongSecrets)
-    ));
-    let vault = Vault::open(&place.url(), &rotated).await.unwrap();
-    for (scope, sealed) in scopes.iter().zip(&sealed) {
-        let opened = open(&vault, *scope, sealed).await.unwrap();
-        assert_eq!(opened == Opened::Erased, *scope == user(9));
+    for place in Place::each("vault::rotation_keeps_every_text_readable_and_every_erasure").await {
+        let vault = place.vault().await;
+        let scopes: Vec<KeyScope> = (1..2500).map(user).collect();
+        let keys = vault.keys_for(&scopes).await.unwrap();
+        let sealed = scopes.iter().map(|scope| keys.seal(*scope, "x/1", "Ada").unwrap());
+        let sealed: Vec<Vec<u8>> = sealed.collect();
+        vault.destroy(&[Destruction::User(UserId::new(9))], Position::new(1)).await.unwrap();
+        let rotated = place.secrets.init_rotated(&place.folder.path().join("next")).unwrap();
+        assert_eq!(vault.rewrap(&rotated).await.unwrap(), scopes.len() - 1);
+        assert!(matches!(
+            Vault::open(&place.url, &place.secrets).await,
+            Err(VaultError::WrongSecrets)
+        ));
+        let vault = Vault::open(&place.url, &rotated).await.unwrap();
+        for (scope, sealed) in scopes.iter().zip(&sealed) {
+            let opened = open(&vault, *scope, sealed).await.unwrap();
+            assert_eq!(opened == Opened::Erased, *scope == user(9));
+        }
     }
 }
