@@ -31,7 +31,8 @@ pub const DISPLAY_NAME: Limits = Limits { min: 1, max: 50 };
 
 /// NFC form of a text.
 pub fn nfc(text: &str) -> String {
-    text.nfc().collect()
+    // ASCII is NFC already, and most chat is.
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// A name as it is shown: NFC, trimmed.
