@@ -1,7 +1,11 @@
 //! A bounded memory of unwrapped keys, so that a batch seldom asks the database.
+//!
+//! It never outlives a destruction for long: this process forgets after the tombstone is durable,
+//! and what another process destroyed is asked for again after [`HELD_MAX`] at the latest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use events::KeyScope;
 use parking_lot::Mutex;
@@ -11,6 +15,9 @@ use crate::key::Key;
 
 /// Keys kept unwrapped at most (about 100 bytes each). Two generations share them.
 const CACHED_KEYS_MAX: usize = 131_072;
+
+/// How long anything is held before the database is asked again.
+const HELD_MAX: Duration = Duration::from_mins(1);
 
 /// What is known of a key.
 #[derive(Clone)]
@@ -22,23 +29,38 @@ pub(crate) enum Held {
 }
 
 /// Least recently used, roughly: whatever was not asked for during a whole generation goes.
-#[derive(Default)]
 pub(crate) struct Cache(Mutex<Generations>);
 
-#[derive(Default)]
 struct Generations {
     young: HashMap<KeyScope, Held>,
     old: HashMap<KeyScope, Held>,
+    since: Instant,
+    /// Counts the calls of [`Cache::forget`].
+    forgotten: u64,
+}
+
+/// Scopes to ask the database for; the answer is kept only if nothing was forgotten meanwhile.
+pub(crate) struct Missing {
+    pub(crate) scopes: Vec<KeyScope>,
+    forgotten: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let (young, old) = (HashMap::new(), HashMap::new());
+        Self(Mutex::new(Generations { young, old, since: Instant::now(), forgotten: 0 }))
+    }
 }
 
 impl Cache {
     /// Moves what is known about `scopes` into `found`; returns the others.
-    pub(crate) fn take(
-        &self,
-        scopes: &[KeyScope],
-        found: &mut HashMap<KeyScope, Held>,
-    ) -> Vec<KeyScope> {
+    pub(crate) fn take(&self, scopes: &[KeyScope], found: &mut HashMap<KeyScope, Held>) -> Missing {
         let mut generations = self.0.lock();
+        if generations.since.elapsed() > HELD_MAX {
+            generations.young.clear();
+            generations.old.clear();
+            generations.since = Instant::now();
+        }
         let mut missing = Vec::new();
         for scope in scopes {
             if found.contains_key(scope) {
@@ -53,23 +75,22 @@ impl Cache {
         }
         missing.sort_unstable();
         missing.dedup();
-        missing
+        Missing { scopes: missing, forgotten: generations.forgotten }
     }
 
-    pub(crate) fn put(&self, scope: KeyScope, held: Held) {
-        self.0.lock().put(scope, held);
+    /// Keeps what the database said of `missing`.
+    pub(crate) fn put(&self, missing: &Missing, scope: KeyScope, held: Held) {
+        let mut generations = self.0.lock();
+        if generations.forgotten == missing.forgotten {
+            generations.put(scope, held);
+        }
     }
 
     pub(crate) fn forget(&self, gone: &[Destruction]) {
         let mut generations = self.0.lock();
-        let Generations { young, old } = &mut *generations;
+        generations.forgotten += 1;
+        let Generations { young, old, .. } = &mut *generations;
         for destruction in gone {
-            if let Destruction::User(user) = destruction {
-                // The frequent case, without a walk over everything.
-                young.insert(KeyScope::User(*user), Held::Destroyed);
-                old.remove(&KeyScope::User(*user));
-                continue;
-            }
             young.retain(|scope, _| !destruction.covers(scope));
             old.retain(|scope, _| !destruction.covers(scope));
         }
@@ -104,11 +125,26 @@ mod tests {
     fn it_stays_bounded_and_keeps_what_is_used() {
         let cache = Cache::default();
         let scope = |n| KeyScope::User(UserId::new(n));
+        let take = |n| cache.take(&[scope(n)], &mut HashMap::new());
         for n in 0..(CACHED_KEYS_MAX as u64 * 2) {
-            cache.put(scope(n), Held::Destroyed);
-            assert!(cache.take(&[scope(0)], &mut HashMap::new()).is_empty(), "in use at {n}");
+            cache.put(&take(n), scope(n), Held::Destroyed);
+            assert!(take(0).scopes.is_empty(), "in use at {n}");
         }
         let generations = cache.0.lock();
         assert!(generations.young.len() + generations.old.len() <= CACHED_KEYS_MAX);
+    }
+
+    #[test]
+    fn what_was_asked_before_something_was_forgotten_is_not_kept() {
+        let cache = Cache::default();
+        let user = UserId::new(1);
+        let take = || cache.take(&[KeyScope::User(user)], &mut HashMap::new());
+        let asked = take();
+        cache.forget(&[Destruction::User(user)]);
+        cache.put(&asked, KeyScope::User(user), Held::Destroyed);
+        let again = take();
+        assert_eq!(again.scopes.len(), 1);
+        cache.put(&again, KeyScope::User(user), Held::Destroyed);
+        assert!(take().scopes.is_empty());
     }
 }

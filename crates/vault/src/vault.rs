@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use events::{KeyScope, LogId, Personal, PersonalField, Position};
 
-use crate::cache::{Cache, Held};
+use crate::cache::{Cache, Held, Missing};
 use crate::database::{Database, SCHEMA, StoredKey};
 use crate::destruction::Destruction;
 use crate::error::VaultError;
@@ -58,9 +58,9 @@ impl Vault {
     pub async fn keys(&self, scopes: &[KeyScope]) -> Result<Keys, VaultError> {
         let mut found = HashMap::with_capacity(scopes.len());
         let missing = self.0.cache.take(scopes, &mut found);
-        if !missing.is_empty() {
-            for stored in self.0.database.load(&missing).await? {
-                self.hold(stored, &mut found)?;
+        if !missing.scopes.is_empty() {
+            for stored in self.0.database.load(&missing.scopes).await? {
+                self.hold(&missing, stored, &mut found)?;
             }
         }
         Ok(Keys(found))
@@ -71,23 +71,24 @@ impl Vault {
     pub async fn keys_for(&self, scopes: &[KeyScope]) -> Result<Keys, VaultError> {
         let mut keys = self.keys(scopes).await?;
         let missing = self.0.cache.take(scopes, &mut keys.0);
-        if missing.is_empty() {
+        if missing.scopes.is_empty() {
             return Ok(keys);
         }
-        let mut wrapped = Vec::with_capacity(missing.len());
-        for scope in &missing {
+        let mut wrapped = Vec::with_capacity(missing.scopes.len());
+        for scope in &missing.scopes {
             wrapped.push(Key::random()?.wrap(&self.0.key_encryption, &scope.to_string())?);
         }
-        self.0.database.insert(&missing, &wrapped).await?;
+        self.0.database.insert(&missing.scopes, &wrapped).await?;
         // Read back: another process may have been faster, and its key is the one that counts.
-        for stored in self.0.database.load(&missing).await? {
-            self.hold(stored, &mut keys.0)?;
+        for stored in self.0.database.load(&missing.scopes).await? {
+            self.hold(&missing, stored, &mut keys.0)?;
         }
         Ok(keys)
     }
 
     fn hold(
         &self,
+        missing: &Missing,
         (scope, wrapped): StoredKey,
         found: &mut HashMap<KeyScope, Held>,
     ) -> Result<(), VaultError> {
@@ -99,7 +100,7 @@ impl Vault {
             )?)),
             None => Held::Destroyed,
         };
-        self.0.cache.put(scope, held.clone());
+        self.0.cache.put(missing, scope, held.clone());
         found.insert(scope, held);
         Ok(())
     }
@@ -127,8 +128,9 @@ impl Vault {
     /// Destroys keys for good, and remembers that everything up to this position was. Call it
     /// after the event that says so is durable, with positions that never fall.
     pub async fn destroy(&self, gone: &[Destruction], upto: Position) -> Result<(), VaultError> {
+        let destroyed = self.0.database.destroy(gone, upto.get()).await;
         self.forget(gone);
-        self.0.database.destroy(gone, upto.get()).await
+        destroyed
     }
 
     /// Up to where the log's destructions are known to be done.
