@@ -1,7 +1,7 @@
 //! Rows for answers that come from the Follower or from a command itself, so that they need not
 //! wait for the tables; those that come from the tables are the same types.
 
-use events::room::{Phase, Room};
+use events::room::{self, Phase, Room};
 use events::user::{Standing, Token, TokenKind};
 use events::{KeyScope, Personal, RoomId, Timestamp, TokenId, UserId};
 use projector::{Participant, ParticipantRow, RoomRow, RoomState, UserRow};
@@ -9,6 +9,25 @@ use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::state::App;
+
+/// The field of a participant that a guest's name is sealed as.
+const DISPLAY_NAME: &str = "participant.display_name";
+
+/// A participant with the names that the others see.
+#[derive(Debug, Serialize)]
+pub(crate) struct Person {
+    #[serde(flatten)]
+    pub(crate) participant: Participant,
+    /// What a guest wants to be called.
+    display_name: Option<String>,
+}
+
+impl Person {
+    /// What the others call them.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.display_name.as_deref().or(self.participant.username.as_deref())
+    }
+}
 
 /// A token, without its secret.
 #[derive(Debug, Serialize)]
@@ -104,17 +123,48 @@ impl App {
         room.ok_or(ApiError::NO_ROOM)
     }
 
-    /// A participant as the Follower knows them.
-    pub(crate) async fn participant(
-        &self,
-        room: RoomId,
-        user: UserId,
-    ) -> Result<Participant, ApiError> {
+    /// The participants of a room as the Follower knows them, in the order they came.
+    pub(crate) async fn participants(&self, room: RoomId) -> Result<Vec<Person>, ApiError> {
+        let found = self.look(|state| {
+            let participants = state.rooms.get(room)?.participants.iter();
+            let with_name = |(user, participant): (&UserId, &room::Participant)| {
+                Some((*user, participant.clone(), state.users.get(*user)?.username.clone()))
+            };
+            Some(participants.filter_map(with_name).collect::<Vec<_>>())
+        });
+        let mut found = found.ok_or(ApiError::NO_ROOM)?;
+        found.sort_unstable_by_key(|(_, participant, _)| participant.id);
+        let mut people = Vec::with_capacity(found.len());
+        for (user, participant, name) in found {
+            people.push(self.person(room, user, participant, &name).await?);
+        }
+        Ok(people)
+    }
+
+    /// One participant as the Follower knows them.
+    pub(crate) async fn participant(&self, room: RoomId, user: UserId) -> Result<Person, ApiError> {
         let found = self.look(|state| {
             let participant = state.rooms.get(room)?.participants.get(&user)?.clone();
             Some((participant, state.users.get(user)?.username.clone()))
         });
         let (found, name) = found.ok_or(events::Rejection::NotFound("participant"))?;
+        self.person(room, user, found, &name).await
+    }
+
+    async fn person(
+        &self,
+        room: RoomId,
+        user: UserId,
+        found: room::Participant,
+        name: &Personal,
+    ) -> Result<Person, ApiError> {
+        let display_name = match &found.display_name {
+            Some(sealed) => {
+                let label = events::sealed::label(DISPLAY_NAME, found.id.get());
+                self.vault.read(KeyScope::User(user), &label, sealed).await?.into_text()
+            }
+            None => None,
+        };
         let row = ParticipantRow {
             id: found.id,
             rp_user_id: user,
@@ -122,9 +172,10 @@ impl App {
             joined_at: found.joined_at,
             consent: found.consent,
             admission: found.admission,
-            language: None,
+            language: found.language,
             model: found.model,
         };
-        Ok(Participant { row, username: self.opened(user, "user.username", &name).await? })
+        let username = self.opened(user, "user.username", name).await?;
+        Ok(Person { participant: Participant { row, username }, display_name })
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod message;
+pub(crate) mod mine;
 pub(crate) mod room;
 pub(crate) mod transcript;
 pub(crate) mod user;

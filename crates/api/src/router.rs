@@ -1,8 +1,12 @@
 //! Every route, in one table: method, path, who may, and what answers.
 
-use axum::http::Method;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::routing::{self, MethodRouter};
 use axum::{Router, middleware};
+use tower::util::option_layer;
+use tower_http::cors::CorsLayer;
 
 use crate::command::{
     account, admin, frames, login, message, participant, reset, room, transcript,
@@ -45,6 +49,9 @@ pub struct Route {
 /// Where the API lies.
 pub const BASE: &str = "/api/v1";
 
+/// How long a browser remembers what CORS allows.
+const CORS_REMEMBERED: Duration = Duration::from_hours(1);
+
 macro_rules! routes {
     ($($method:ident $path:literal $who:ident $handler:path;)*) => {
         vec![$(Route {
@@ -85,6 +92,7 @@ fn accounts() -> Vec<Route> {
         put "/password-resets/{secret}" Anyone reset::use_up;
         get "/users/me" User account::me;
         patch "/users/me" User account::change_me;
+        get "/users/me/export" User query::mine::export;
         put "/users/me/password" User account::change_password;
         delete "/users/me" User account::delete_me;
         get "/users" Admin query::user::list;
@@ -135,11 +143,25 @@ fn rooms() -> Vec<Route> {
     }
 }
 
+/// Lets pages of these origins read answers; bearer tokens alone, never cookies.
+fn allow(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    let exposed = ["etag", "link", "log-position", "retry-after", "token-expires-at"];
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<_>>())
+        .allow_methods(tower_http::cors::Any)
+        .allow_headers(tower_http::cors::AllowHeaders::mirror_request())
+        .expose_headers(exposed.map(HeaderName::from_static))
+        .max_age(CORS_REMEMBERED)
+}
+
 /// Everything that this process answers to.
 pub(crate) fn router(app: &App) -> Router {
     let below = routes()
         .into_iter()
         .fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let origins = &app.config.cors_origins;
+    let cors = (!origins.is_empty()).then(|| allow(origins));
     Router::new()
         .nest(BASE, below)
         .merge(crate::page::routes())
@@ -147,6 +169,7 @@ pub(crate) fn router(app: &App) -> Router {
         .route("/readyz", routing::get(query::health::ready))
         .fallback(async || ApiError::NoRoute)
         .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(option_layer(cors))
         .layer(middleware::from_fn_with_state(app.clone(), envelope))
         .with_state(app.clone())
 }

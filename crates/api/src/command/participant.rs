@@ -15,10 +15,10 @@ use events::user::TokenKind;
 use events::user::command::account::DeleteUser;
 use events::user::command::guest::RegisterGuest;
 use events::{Actor, RoomCode, Timestamp, UserId, text};
-use projector::Participant;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Need;
+use crate::answer::Person;
 use crate::auth::has_credentials;
 use crate::error::ApiError;
 use crate::extract::{Asked, In, Nothing, Open};
@@ -54,7 +54,7 @@ pub(crate) struct Admittance {
 /// A guest's place, and the token for it.
 #[derive(Serialize)]
 struct GuestAnswer {
-    participant: Participant,
+    participant: Person,
     #[serde(serialize_with = "Secret::hand_out")]
     token: Secret,
     token_expiration: Timestamp,
@@ -77,8 +77,8 @@ pub(crate) async fn join(
     Ok((status(&participant), Json(participant)).into_response())
 }
 
-fn status(participant: &Participant) -> StatusCode {
-    match participant.row.admission {
+fn status(person: &Person) -> StatusCode {
+    match person.participant.row.admission {
         Admission::Admitted => StatusCode::CREATED,
         Admission::Waiting => StatusCode::ACCEPTED,
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use events::{MessageId, ParticipantId, RoomId, TranscriptId, UserId};
+use events::{MessageId, RoomId, TranscriptId, UserId};
 use projector::{Cursor, FeedEntry, Page, TranscriptFilter};
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -19,8 +19,6 @@ use crate::state::App;
 
 /// Messages and segments of a snapshot, each.
 const SNAPSHOT_ROWS: u32 = 50;
-/// Participants of a snapshot: as many as a room can have.
-const SNAPSHOT_PARTICIPANTS: u32 = events::room::command::create::CAPACITY_MAX;
 
 /// A listener's place.
 pub(crate) struct Seat {
@@ -105,8 +103,7 @@ impl Seat {
         let page = Page { cursor: Cursor::Before(TranscriptId::new(1 << 53)), limit };
         let filter = TranscriptFilter::default();
         let transcripts = app.store.transcripts(self.room, filter, page).await?.rows;
-        let page = Page::<ParticipantId> { cursor: Cursor::Start, limit: SNAPSHOT_PARTICIPANTS };
-        let participants = app.store.participants(self.room, page).await?.rows;
+        let participants = app.participants(self.room).await?;
         let data = json!({
             "seq": self.last,
             "room": app.room_row(self.room)?,

@@ -87,7 +87,12 @@ async fn spoken(app: &App, room: RoomId) -> Result<Vec<Spoken>, ApiError> {
     let mut speakers: Vec<UserId> = rows.iter().filter_map(|row| row.user_id).collect();
     speakers.sort_unstable();
     speakers.dedup();
-    let names: HashMap<UserId, String> = app.store.usernames(&speakers).await?;
+    let mut names: HashMap<UserId, String> = app.store.usernames(&speakers).await?;
+    for person in app.participants(room).await? {
+        // A guest is called what they wanted to be called.
+        names
+            .extend(person.name().map(|name| (person.participant.row.rp_user_id, name.to_owned())));
+    }
     let named = |row: TranscriptRow| {
         let username = row.user_id.and_then(|user| names.get(&user).cloned());
         Spoken { row, username }

@@ -4,17 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use events::{ParticipantId, UserId};
+use events::UserId;
 use serde::Serialize;
 
 use super::message::All;
-use super::page;
 use crate::access::Need;
-use crate::answer::room_row;
+use crate::answer::{Person, room_row};
 use crate::auth::Caller;
 use crate::command::room::answer;
 use crate::error::ApiError;
-use crate::extract::{In, Params, Read};
+use crate::extract::{In, Params};
 use crate::list::{ListParams, Listing, Order};
 use crate::state::App;
 
@@ -59,14 +58,14 @@ pub(crate) async fn participants(
     State(app): State<App>,
     In(code): In<String>,
     Params(params): Params<ListParams>,
-    Read(caller): Read,
+    caller: Caller,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let room = app.room(&caller, &code, Need::Read)?;
     let wanted = params.check()?;
-    let found = app.store.participants(room, page(wanted, ParticipantId::new)).await?;
-    let listing = Listing::new(wanted, found.rows, found.has_more, |p| p.row.id.get());
-    Ok(listing.answer(&uri))
+    let people = app.participants(room).await?;
+    let id = |person: &Person| person.participant.row.id.get();
+    Ok(Listing::cut(wanted, Order::OldestFirst, people, id).answer(&uri))
 }
 
 /// `GET /rooms/{code}/presence`: who of the participants has a socket or an event stream open.

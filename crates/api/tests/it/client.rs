@@ -186,8 +186,14 @@ impl Socket {
 
     /// The next message of this type; others are skipped.
     pub(crate) async fn next_of(&mut self, kind: &str) -> Value {
+        self.next_of_but(kind, "").await
+    }
+
+    /// The next message of this type; none of the other may come before it.
+    pub(crate) async fn next_of_but(&mut self, kind: &str, never: &str) -> Value {
         loop {
             let message = self.next().await.unwrap_or_else(|code| panic!("closed: {code}"));
+            assert_ne!(message["type"], never, "{message}");
             if message["type"] == kind {
                 return message;
             }

@@ -20,6 +20,7 @@ async fn a_guest_is_let_into_one_room_alone() {
     server.anonymous().post(&join, &json!({ "display_name": "" })).await.refused(422, "invalid");
     let answer = server.anonymous().post(&join, &name).await.expect(202);
     assert_eq!(answer["participant"]["admission"], "waiting");
+    assert_eq!(answer["participant"]["display_name"], "Grandma");
     let guest = server.with_token(answer["token"].as_str().unwrap());
     guest.get(&format!("{room}/messages")).await.refused(403, "not_admitted");
     let id = answer["participant"]["rp_user_id"].as_u64().unwrap();

@@ -166,3 +166,39 @@ async fn captions_need_consent_to_be_kept() {
     assert_eq!(me["data"][0]["consent"], "captions_and_keeping");
     ada.put(&path, &json!({ "consent": false })).await.expect(204);
 }
+
+#[tokio::test]
+async fn everything_about_me_is_in_one_file() {
+    let server = Server::start().await;
+    let (ada, bob) = (server.user("ada").await, server.user("bob").await);
+    let code = ada.room().await;
+    bob.join(&code).await.expect(201);
+    ada.say(&code, "mine").await.expect(201);
+    bob.say(&code, "not mine").await.expect(201);
+    bob.say(&code, "his").await.expect(201);
+    let file = ada.get("/users/me/export").await;
+    assert!(!file.text.contains("not mine") && !file.text.contains("$2"));
+    let file = file.expect(200);
+    assert_eq!(file["user"]["email"], "ada@example.org");
+    assert_eq!(file["messages"][0]["msg_content"], "mine");
+    assert_eq!(file["rooms"][0]["room_code"], code);
+    assert_eq!(file["tokens"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn other_origins_read_answers_only_where_configured() {
+    let preflight = async |server: &Server| {
+        let ask = server.anonymous().header("origin", "https://other.example");
+        let ask = ask.header("access-control-request-method", "POST");
+        let ask = ask.header("access-control-request-headers", "authorization");
+        ask.send(ask.request(reqwest::Method::OPTIONS, "/rooms")).await
+    };
+    let closed = preflight(&Server::start().await).await;
+    assert_eq!(closed.header("access-control-allow-origin"), "");
+    let origins = vec!["https://other.example".to_owned()];
+    let config = api::ApiConfig { cors_origins: origins, ..crate::server::quick() };
+    let open = preflight(&Server::with(config).await).await;
+    assert_eq!(open.header("access-control-allow-origin"), "https://other.example");
+    assert_eq!(open.header("access-control-allow-credentials"), "");
+    assert_eq!(open.header("access-control-allow-headers"), "authorization");
+}

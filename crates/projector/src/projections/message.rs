@@ -159,6 +159,16 @@ impl Store {
         self.page("room_id = $1", args, Order::OldestFirst, page).await
     }
 
+    /// What a user wrote in any room, oldest first.
+    pub async fn messages_of(
+        &self,
+        user: UserId,
+        page: Page<MessageId>,
+    ) -> Result<Listing<MessageRow>, StoreError> {
+        let args = vec![Value::Int(user.get() as i64)];
+        self.page("user_id = $1", args, Order::OldestFirst, page).await
+    }
+
     /// All texts that a message has had, oldest first, the newest included. `None` when the room
     /// has no such message.
     pub async fn message_revisions(

@@ -207,6 +207,16 @@ impl Store {
         self.page(&clause, args, Order::OldestFirst, page).await
     }
 
+    /// What a user signed or typed in any room, oldest first.
+    pub async fn transcripts_of(
+        &self,
+        user: UserId,
+        page: Page<TranscriptId>,
+    ) -> Result<Listing<TranscriptRow>, StoreError> {
+        let args = vec![Value::Int(user.get() as i64)];
+        self.page("user_id = $1", args, Order::OldestFirst, page).await
+    }
+
     /// All texts that a segment has had, oldest first, the newest included. `None` when the room
     /// has no such segment.
     pub async fn transcript_revisions(
