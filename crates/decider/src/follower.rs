@@ -104,9 +104,13 @@ impl Shared {
     /// Reads on once; true when there may be more.
     async fn step(&self, log: &Log, vault: &Vault) -> Result<bool, DeciderError> {
         let head = self.fold.read().head;
+        let asked = Instant::now();
         let read = tokio::time::timeout(LOOK_MAX, log.read(head, READ_BYTES));
         let blocks = read.await.map_err(|_| DeciderError::Silent(LOOK_MAX.as_secs()))??;
         let more = !blocks.is_empty();
+        // Far less than was asked for: that was all there was.
+        let to_the_end =
+            blocks.iter().map(|block| block.bytes.len()).sum::<usize>() < READ_BYTES / 2;
         for block in blocks {
             let commits = block.commits()?;
             let mut gone: Vec<Destruction> = Vec::new();
@@ -123,8 +127,8 @@ impl Shared {
             }
             self.position.send_replace(block.head().position);
         }
-        if !more {
-            *self.looked.lock() = Instant::now();
+        if to_the_end {
+            *self.looked.lock() = asked;
         }
         Ok(more)
     }
