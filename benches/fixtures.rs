@@ -3,10 +3,11 @@
 use events::command::Created;
 use events::room::command::{create, join, message};
 use events::scenario::Scenario;
-use events::user::command::{register, token};
 use events::user::TokenKind;
+use events::user::command::{register, token};
 use events::{
-    Actor, Clear, Command, CommandId, Envelope, NameDigest, RoomCode, RoomId, TokenDigest, UserId,
+    Actor, Clear, Command, CommandId, Commit, Envelope, NameDigest, Personal, RoomCode, RoomId,
+    TokenDigest, UserId,
 };
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
@@ -66,6 +67,36 @@ impl Town {
         (Actor::User(user), message::SendMessage { room, text: Clear::new(text) }.into())
     }
 
+    /// A chat message as its commit's line in a block, sealed with random bytes.
+    ///
+    /// # Panics
+    /// When a rule refuses the message, or its commit can't be written.
+    pub fn chat_line(&mut self) -> String {
+        let (actor, command) = self.chat();
+        let time = self.scenario.now();
+        let decision = self.scenario.when(actor, command.clone()).expect("chat is allowed");
+        let mut events = decision.events;
+        for event in &mut events {
+            for sealed in event.personal(time) {
+                // A nonce of 24 bytes and a tag of 16 go with every sealed text.
+                let bytes = (0..160).map(|_| self.random.random()).collect();
+                *sealed.field = Personal::Sealed(bytes);
+            }
+        }
+        let id = self.envelope((actor, command)).id;
+        let commit = Commit {
+            command: id,
+            time,
+            actor,
+            subject: decision.subject,
+            correlation: None,
+            causation: None,
+            body: None,
+            events,
+        };
+        commit.encode().expect("the commit is sealed")
+    }
+
     /// The command in an envelope of its own.
     pub fn envelope(&mut self, (actor, command): (Actor, Command)) -> Envelope {
         let bytes: [u8; 16] = self.random.random();
@@ -87,15 +118,18 @@ impl Town {
             lifetime_s: 3600,
             cap_s: 43_200,
         };
-        let created = self.act(Actor::Anonymous, register::Register {
-            username: Clear::new(format!("user {n}")),
-            username_digest: NameDigest::from_bytes(username_digest),
-            email: Clear::new(format!("user{n}@example.org")),
-            email_digest: NameDigest::from_bytes(email_digest),
-            password_hash: Clear::new("x".repeat(60)),
-            bootstrap: false,
-            token,
-        });
+        let created = self.act(
+            Actor::Anonymous,
+            register::Register {
+                username: Clear::new(format!("user {n}")),
+                username_digest: NameDigest::from_bytes(username_digest),
+                email: Clear::new(format!("user{n}@example.org")),
+                email_digest: NameDigest::from_bytes(email_digest),
+                password_hash: Clear::new("x".repeat(60)),
+                bootstrap: false,
+                token,
+            },
+        );
         match created {
             Some(Created::User(id)) => id,
             other => panic!("registering made {other:?}"),
