@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::{Commit, Head, Position, State};
+use events::{BlockNumber, Commit, Head, Position, State};
 use parking_lot::{Mutex, RwLock};
-use streams::Log;
+use streams::{Log, LogError};
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 use vault::{Destruction, Vault};
@@ -19,9 +19,9 @@ const FRESH: Duration = Duration::from_secs(3);
 /// How often the log's end is looked at when nothing was announced.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long one look may take.
-const LOOK_MAX: Duration = Duration::from_secs(1);
+const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Bytes of blocks read at once.
-const READ_BYTES: usize = 4 * 1024 * 1024;
+const READ_BYTES: usize = 1024 * 1024;
 /// Applied commits that a slow subscriber may lag behind before it loses some.
 const COMMITS_KEPT: usize = 16_384;
 
@@ -43,6 +43,12 @@ struct Shared {
     looked: Mutex<Instant>,
 }
 
+/// Where the log ended when it was looked at.
+struct Seen {
+    at: Instant,
+    block: BlockNumber,
+}
+
 struct Task(JoinHandle<()>);
 
 impl Drop for Task {
@@ -60,7 +66,8 @@ impl Follower {
             commits: broadcast::Sender::new(COMMITS_KEPT),
             looked: Mutex::new(Instant::now()),
         });
-        while shared.step(&log, &vault).await? {}
+        let mut end = None;
+        while shared.step(&log, &vault, &mut end).await? {}
         let task = tokio::spawn(follow(Arc::clone(&shared), log, vault));
         Ok(Self { shared, _task: Arc::new(Task(task)) })
     }
@@ -102,15 +109,16 @@ impl Follower {
 
 impl Shared {
     /// Reads on once; true when there may be more.
-    async fn step(&self, log: &Log, vault: &Vault) -> Result<bool, DeciderError> {
+    async fn step(
+        &self,
+        log: &Log,
+        vault: &Vault,
+        end: &mut Option<Seen>,
+    ) -> Result<bool, DeciderError> {
         let head = self.fold.read().head;
         let asked = Instant::now();
-        let read = tokio::time::timeout(LOOK_MAX, log.read(head, READ_BYTES));
-        let blocks = read.await.map_err(|_| DeciderError::Silent(LOOK_MAX.as_secs()))??;
+        let blocks = within(log.read(head, READ_BYTES)).await?;
         let more = !blocks.is_empty();
-        // Far less than was asked for: that was all there was.
-        let to_the_end =
-            blocks.iter().map(|block| block.bytes.len()).sum::<usize>() < READ_BYTES / 2;
         for block in blocks {
             let commits = block.commits()?;
             let mut gone: Vec<Destruction> = Vec::new();
@@ -127,18 +135,40 @@ impl Shared {
             }
             self.position.send_replace(block.head().position);
         }
-        if to_the_end {
+        if !more {
             *self.looked.lock() = asked;
+        } else if asked.duration_since(*self.looked.lock()) > LOOK_EVERY {
+            self.look(log, end).await?;
         }
         Ok(more)
     }
+
+    /// While the log grows without a pause: its end as it was seen is reached in the end.
+    async fn look(&self, log: &Log, end: &mut Option<Seen>) -> Result<(), DeciderError> {
+        let seen = match end.take() {
+            Some(seen) => seen,
+            None => Seen { at: Instant::now(), block: within(log.head()).await?.block },
+        };
+        if seen.block <= self.fold.read().head.block {
+            *self.looked.lock() = seen.at;
+        } else {
+            *end = Some(seen);
+        }
+        Ok(())
+    }
+}
+
+/// What the log answers, if it does in time.
+async fn within<T>(asked: impl Future<Output = Result<T, LogError>>) -> Result<T, DeciderError> {
+    let answer = tokio::time::timeout(LOOK_MAX, asked).await;
+    Ok(answer.map_err(|_| DeciderError::Silent(LOOK_MAX.as_secs()))??)
 }
 
 async fn follow(shared: Arc<Shared>, log: Log, vault: Vault) {
     let mut appended = log.appended();
-    let mut failing = false;
+    let (mut failing, mut end) = (false, None);
     loop {
-        match shared.step(&log, &vault).await {
+        match shared.step(&log, &vault, &mut end).await {
             Ok(true) => continue,
             Ok(false) => {
                 if failing {

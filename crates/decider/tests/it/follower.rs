@@ -1,6 +1,6 @@
 //! The Follower sees what writers wrote, soon, and knows when it can't.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use decider::Follower;
 use events::Actor;
@@ -44,4 +44,18 @@ async fn it_notices_what_another_process_wrote_into_the_file() {
     let room = created_room(&commands, ada).await;
     let said = send(&commands, Actor::User(ada), say(room, "hello")).await.unwrap();
     assert!(follower.wait_for(said.position, SOON).await);
+}
+
+#[tokio::test]
+async fn it_stays_fresh_while_the_log_grows_without_a_pause() {
+    let rig = Rig::memory().await;
+    let (commands, _task) = rig.writer(rig.log.clone()).await;
+    let ada = registered(&rig, &commands, "Ada").await;
+    let room = created_room(&commands, ada).await;
+    let follower = Follower::start(rig.log.clone(), rig.vault.clone()).await.unwrap();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(4) {
+        send(&commands, Actor::User(ada), say(room, "more")).await.unwrap();
+        assert!(follower.fresh());
+    }
 }
