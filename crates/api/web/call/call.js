@@ -14,6 +14,8 @@ const ROWS_MAX = 5000;
 const PAGE = 100;
 /** A partial caption that nobody went on with is gone after this. */
 const PARTIAL_MS = 8000;
+/** Streams of one's own whose end is remembered. */
+const STREAMS_MAX = 32;
 const TYPING_MS = 4000;
 const TYPING_EVERY_MS = 2000;
 
@@ -44,6 +46,8 @@ export class Call extends EventTarget {
     this.partials = new Map();
     /** @type {Map<number, number>} user and when */
     this.typing = new Map();
+    /** Up to where the captions of one's own streams are written. @type {Map<string, number>} */
+    this.done = new Map();
     /** @type {Set<number>} */
     this.signing = new Set();
     /** Names as last heard; they stay known when their people leave. @type {Map<number, string>} */
@@ -143,6 +147,10 @@ export class Call extends EventTarget {
       case 'typing':
         if (message.user !== this.me) this.typing.set(message.user, Date.now());
         return this.say('typing');
+      case 'done':
+        this.done.set(message.stream, message.seq);
+        if (this.done.size > STREAMS_MAX) this.done.delete([...this.done.keys()][0]);
+        return this.say('done', message);
       default:
         return this.say(message.kind, message);
     }

@@ -1,6 +1,6 @@
 // Why: who is here, who waits outside, whose signing is written down; and for the owner the door.
 
-import { View, define, fill, h } from '../lib/dom.js';
+import { View, define, fill, h, soon } from '../lib/dom.js';
 import { ask } from '../lib/dialog.js';
 import { Problem, path } from '../lib/api.js';
 import { choice, problemText, tick } from '../lib/form.js';
@@ -22,7 +22,7 @@ class People extends View {
     this.fault = h('p', { class: 'fault', role: 'alert' });
     this.content = h('div', { class: 'stack' });
     this.append(this.fault, this.content);
-    for (const type of ['people', 'room', 'signing']) this.listen(this.call, type, () => this.draw());
+    for (const type of ['people', 'room', 'signing']) this.listen(this.call, type, soon(() => this.draw()));
     this.draw();
   }
 

@@ -30,6 +30,8 @@ class Toolbar extends View {
   /** Unread per panel. @type {Record<string, number>} */
   unread = {};
   redraw = () => {};
+  /** What is drawn now: buttons that stay the same stay where they are, also under a finger. */
+  drawn = '';
 
   build() {
     this.className = 'toolbar';
@@ -42,9 +44,12 @@ class Toolbar extends View {
   }
 
   draw() {
-    const focus = /** @type {HTMLElement} */ (document.activeElement)?.dataset?.name;
     const { actions, media } = this;
     const shown = prefs().captions.shown;
+    const state = JSON.stringify([Boolean(media.audio), Boolean(media.video), media.fault, this.signing.on, shown, this.open, this.unread]);
+    if (state === this.drawn) return;
+    this.drawn = state;
+    const focus = this.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.name : undefined;
     fill(this,
       h('div', { class: 'group' },
         this.toggle('microphone', media.audio ? 'mic' : 'mic-off', Boolean(media.audio), actions.microphone, media.fault.audio),

@@ -8,15 +8,18 @@ import { icon } from '../lib/icons.js';
 
 /** Most bytes the server takes. */
 const BYTES_MAX = 8 * 1024 * 1024;
+/** How long a file's captions are waited for before the next file goes out. */
+const DONE_MS = 15_000;
 
 /**
- * Sends files, one after the other, and says what became of each.
+ * Sends files and says what became of each. The next one goes out when the captions of the one
+ * before are written, so they come in the order of the files.
  *
- * @param {string} code the room's
+ * @param {import('../call/call.js').Call} call
  * @param {Iterable<File>} files
  * @param {(text: string, wrong: boolean) => void} say
  */
-export async function sendPoses(code, files, say) {
+export async function sendPoses(call, files, say) {
   for (const file of files) {
     if (file.size > BYTES_MAX) {
       say(t('pose.big', { name: file.name }), true);
@@ -24,13 +27,31 @@ export async function sendPoses(code, files, say) {
     }
     say(t('pose.sending', { name: file.name }), false);
     try {
-      const answer = await api('POST', path`/rooms/${code}/frames`, { body: file, type: 'application/x-pose', key: randomKey() });
-      say(t('pose.sent', { name: file.name, n: answer?.accepted ?? 0 }), false);
+      const answer = await api('POST', path`/rooms/${call.code}/frames`, { body: file, type: 'application/x-pose', key: randomKey() });
+      say(t('pose.sent', { name: file.name, n: answer.accepted }), false);
+      await done(call, answer);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       say(`${file.name}: ${problem.errors[0]?.detail ?? problemText(problem)}`, true);
     }
   }
+}
+
+/** Waits until the captions of a stream are written. @param {import('../call/call.js').Call} call @param {{stream: string, last_seq: number}} sent */
+function done(call, { stream, last_seq: last }) {
+  return new Promise((resolve) => {
+    const look = () => {
+      if ((call.done.get(stream) ?? 0) > last) finish();
+    };
+    const timer = setTimeout(finish, DONE_MS);
+    function finish() {
+      clearTimeout(timer);
+      call.removeEventListener('done', look);
+      resolve(null);
+    }
+    call.addEventListener('done', look);
+    look();
+  });
 }
 
 /** The place to drop files on, which is also a button for choosing them. @param {(files: Iterable<File>) => void} take */

@@ -12,7 +12,7 @@ const GATHER = 3;
 const WAITING_MAX = 30;
 const PAUSE_MS = 1000;
 
-/** Says `change` when `state`, `sent` or `dropped` changed. */
+/** Says `change` when `state` or `dropped` changed. */
 export class Sender extends EventTarget {
   /** @param {string} code the room's @param {'images' | 'landmarks'} kind */
   constructor(code, kind) {
@@ -38,6 +38,7 @@ export class Sender extends EventTarget {
     while (this.waiting.length > WAITING_MAX) {
       this.waiting.shift();
       this.dropped += 1;
+      this.dispatchEvent(new Event('change'));
     }
     if (!this.busy && this.waiting.length >= GATHER) this.run();
   }
@@ -97,6 +98,7 @@ export class Sender extends EventTarget {
 
   /** @param {Sender['state']} state */
   become(state) {
+    if (state === this.state) return;
     this.state = state;
     this.dispatchEvent(new Event('change'));
   }

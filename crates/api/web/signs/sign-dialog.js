@@ -80,7 +80,7 @@ function running(signing, redraw) {
   return [
     h('p', null, t(`sign.leaves.${signing.way}`)),
     signing.way === 'images' ? side : null,
-    signing.way === 'files' ? [dropPlace((files) => sendPoses(signing.call.code, files, say)), log] : null,
+    signing.way === 'files' ? [dropPlace((files) => sendPoses(signing.call, files, say)), log] : null,
     h('button', { class: 'danger-quiet', onclick: stop }, t('sign.stop')),
   ];
 }

@@ -186,8 +186,8 @@ export class Signing extends EventTarget {
     this.sender = null;
     if (!sender || sender.sent === 0) return;
     const written = new Promise((done) => {
-      const look = (/** @type {any} */ e) => e.detail.stream === sender.stream && e.detail.seq >= sender.seq && done(null);
-      this.call.addEventListener('done', look);
+      const look = () => (this.call.done.get(sender.stream) ?? 0) >= sender.seq && done(null);
+      this.call.addEventListener('done', look, { signal: AbortSignal.timeout(LAST_WORDS_MS) });
       setTimeout(done, LAST_WORDS_MS);
     });
     await sender.end();

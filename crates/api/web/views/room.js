@@ -56,7 +56,10 @@ class Room extends View {
     const door = form({
       fields: guest ? name : h('p', null, t('room.as', { name: session.me?.username ?? '' })),
       button: t('room.join'),
-      send: async (data) => this.join(data.display_name),
+      send: async (data) => this.join(data.display_name).catch((problem) => {
+        if (guest && problem instanceof Problem && problem.status === 404) throw new Problem(404, { code: 'no_guests' });
+        throw problem;
+      }),
       after: guest ? login : null,
     });
     fill(this, h('section', { class: 'page' },
