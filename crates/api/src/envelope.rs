@@ -38,15 +38,19 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     let context = Context::new(client, https);
     request.extensions_mut().insert(context.clone());
     let started = std::time::Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), loggable(request.uri().path()));
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => ApiError::Internal(panic_text(panic.as_ref())).into_response(),
         Err(_) => ApiError::Timeout.into_response(),
     };
-    if let Some(Unsent(mut problem)) = response.extensions_mut().remove::<Unsent>() {
+    if let Some(Unsent { mut problem, cause }) = response.extensions_mut().remove() {
         context.id().clone_into(&mut problem.request_id);
+        if let Some(cause) = cause {
+            let (request_id, code) = (context.id(), problem.code);
+            tracing::warn!(request_id, %method, path, code, cause, "a request failed");
+        }
         let headers = std::mem::take(response.headers_mut());
         let status = response.status();
         response = (status, Json(problem)).into_response();
@@ -62,6 +66,16 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
         response.headers_mut().remove(header::CACHE_CONTROL);
     }
     response
+}
+
+/// A path without the secret that it may end in.
+fn loggable(path: &str) -> String {
+    for start in ["/api/v1/password-resets/", "/reset/"] {
+        if path.starts_with(start) {
+            return format!("{start}…");
+        }
+    }
+    path.to_owned()
 }
 
 fn set_headers(headers: &mut HeaderMap, context: &Context, cors_off: bool) {
@@ -92,4 +106,16 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("panic: {}", text.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_paths_are_not_logged() {
+        assert_eq!(loggable("/api/v1/password-resets/abc"), "/api/v1/password-resets/…");
+        assert_eq!(loggable("/reset/abc"), "/reset/…");
+        assert_eq!(loggable("/api/v1/rooms"), "/api/v1/rooms");
+    }
 }

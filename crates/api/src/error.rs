@@ -271,17 +271,19 @@ fn rejected(rejection: &Rejection) -> (StatusCode, &'static str) {
 
 /// A problem on its way out; the outermost layer gives it the request's id and writes it.
 #[derive(Debug, Clone)]
-pub(crate) struct Unsent(pub(crate) Problem);
+pub(crate) struct Unsent {
+    pub(crate) problem: Problem,
+    /// What the server's log says, where the server itself failed.
+    pub(crate) cause: Option<String>,
+}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code) = self.code();
-        if status.is_server_error() {
-            tracing::warn!(code, error = %self.cause(), "a request failed");
-        }
+        let (status, _) = self.code();
+        let cause = status.is_server_error().then(|| self.cause());
         let mut response = status.into_response();
         response.headers_mut().extend(self.headers(status));
-        response.extensions_mut().insert(Unsent(self.problem()));
+        response.extensions_mut().insert(Unsent { problem: self.problem(), cause });
         response
     }
 }

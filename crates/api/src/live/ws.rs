@@ -19,6 +19,7 @@ use crate::access::Need;
 use crate::auth::Listener;
 use crate::error::ApiError;
 use crate::extract::{In, Params};
+use crate::forwarded::{self, Source};
 use crate::state::App;
 
 /// Bytes read from a socket at once: what an idle one holds in memory.
@@ -46,8 +47,11 @@ pub(crate) async fn open(
     Listener(caller): Listener,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let room = app.room(&caller, &code, Need::Read)?;
     let (mut parts, _) = request.into_parts();
+    if forwarded::source(&app.config, &parts.headers, caller.context.https()) == Source::Foreign {
+        return Err(ApiError::CrossOrigin);
+    }
+    let room = app.room(&caller, &code, Need::Read)?;
     let upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection> =
         WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
     let upgrade = upgrade.map_err(|_| ApiError::NoUpgrade)?;

@@ -102,6 +102,7 @@ async fn a_ticket_opens_one_socket_once() {
     let mut socket = anonymous.socket(&code, &query).await.unwrap();
     socket.next_of("ready").await;
     assert!(anonymous.socket(&code, &query).await.is_err());
+    assert!(ada.header("origin", "http://evil.example").socket(&code, "").await.is_err());
     let ticket = ada.post("/live-tickets", &json!({})).await.expect(201);
     server.pass(31);
     let query = format!("?ticket={}", ticket["ticket"].as_str().unwrap());
