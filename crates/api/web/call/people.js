@@ -59,8 +59,8 @@ class People extends View {
     ];
     const removable = this.call.mine && user !== this.call.me && user !== this.call.room.owner_id;
     return h('li', null, this.badge(one), h('span', { class: 'name' }, name, h('span', { class: 'tags' }, tags.map((tag) => tag && h('span', { class: 'tag' }, tag)))),
-      removable && session.me?.id === this.call.room.owner_id ? h('button', { class: 'small', data: { focus: `owner-${user}` }, onclick: () => this.handOver(user, name) }, t('people.handover'), h('span', { class: 'unseen' }, ` ${name}`)) : null,
-      removable ? h('button', { class: 'small danger-quiet', data: { focus: `remove-${user}` }, onclick: () => this.expel(user, name) }, t('people.remove'), h('span', { class: 'unseen' }, ` ${name}`)) : null);
+      removable ? h('span', { class: 'row' }, session.me?.id === this.call.room.owner_id ? h('button', { class: 'small', data: { focus: `owner-${user}` }, onclick: () => this.handOver(user, name) }, t('people.handover'), h('span', { class: 'unseen' }, ` ${name}`)) : null,
+        h('button', { class: 'small danger-quiet', data: { focus: `remove-${user}` }, onclick: () => this.expel(user, name) }, t('people.remove'), h('span', { class: 'unseen' }, ` ${name}`))) : null);
   }
 
   /** @param {import('./call.js').Participant} one */

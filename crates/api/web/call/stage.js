@@ -7,7 +7,6 @@ import { initial } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { square } from '../signs/capture.js';
-import { signStatus } from '../signs/sign-status.js';
 
 /** Shape that tiles aim at: that of most cameras. */
 const SHAPE = 16 / 9;
@@ -139,7 +138,6 @@ class Stage extends View {
       pin.setAttribute('aria-pressed', String(pinned));
       pin.setAttribute('aria-label', t(pinned ? 'stage.unpin' : 'stage.pin', { name: text }));
     };
-    if (own) tile.append(signStatus({ signing: this.signing }));
     this.tiles.set(user, tile);
     this.append(tile);
     return tile;

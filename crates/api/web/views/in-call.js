@@ -20,6 +20,7 @@ import { toolbar } from '../call/toolbar.js';
 import { transcript } from '../call/transcript.js';
 import { Mesh } from '../media/mesh.js';
 import { signDialog } from '../signs/sign-dialog.js';
+import { signStatus } from '../signs/sign-status.js';
 import { Signing } from '../signs/signing.js';
 
 const PANELS = { transcript, chat, people };
@@ -49,7 +50,7 @@ class InCall extends View {
     this.elapsed = h('span', { class: 'soft' });
     this.theatre = h('div', { class: 'theatre' }, this.stage, captions({ call }));
     this.append(
-      h('header', { class: 'callbar' }, h('h1', { class: 'code' }, showCode(call.code)), this.elapsed, this.status),
+      h('header', { class: 'callbar' }, h('h1', { class: 'code' }, showCode(call.code)), this.elapsed, signStatus({ signing: this.signing }), this.status),
       this.theatre, this.panel, this.bar, captionLog({ call }));
     this.wire();
     if (matchMedia('(min-width: 60rem)').matches) this.show(/** @type {PanelName} */ (prefs().panel), false);
