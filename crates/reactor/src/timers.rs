@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use events::command::SystemRole;
 use events::room::command::{close, expire};
 use events::room::{Phase, RoomEvent};
+use events::user::command::account;
 use events::{Actor, Command, CommandId, Commit, Envelope, Event, RoomId, State, Timestamp};
 use uuid::Uuid;
 
 /// A room that nobody is in closes after this many seconds.
-pub const ABANDONED_AFTER_S: i64 = 3600;
+const ABANDONED_AFTER_S: i64 = 3600;
 /// Names the reactor's commands.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5d1c_0b5e_7a3f_4d6e_9b0a_2f41_9c33_e7d2);
 
@@ -51,7 +52,17 @@ impl Timers {
         let closing = abandoned.map(|(room, left)| {
             envelope(&format!("close/{room}/{left}"), close::Close { room: *room })
         });
-        closing.chain(self.expiring(now)).collect()
+        closing.chain(self.expiring(now)).chain(self.departing()).collect()
+    }
+
+    /// Guests whose room is over: they were there for it alone.
+    fn departing(&self) -> impl Iterator<Item = Envelope> {
+        self.state.users.iter().filter_map(|(user, found)| {
+            let room = self.state.rooms.get(found.guest_of?);
+            let over = room.is_none_or(|room| room.phase != Phase::Open);
+            let delete = account::DeleteUser { user, erase_content: false };
+            over.then(|| envelope(&format!("depart/{user}"), delete))
+        })
     }
 
     fn expiring(&self, now: Timestamp) -> impl Iterator<Item = Envelope> {
@@ -80,11 +91,18 @@ fn envelope(reason: &str, command: impl Into<Command>) -> Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events::room::command::{create, leave, transcript};
+    use events::room::Settings;
+    use events::room::command::{create, leave, settings, transcript};
     use events::scenario::Scenario;
     use events::user::TokenKind;
-    use events::user::command::{register, token};
+    use events::user::command::token::NewToken;
+    use events::user::command::{guest, register};
     use events::{Clear, NameDigest, RoomCode, SegmentId, Subject, TokenDigest, UserId};
+
+    fn new_token(digest: u8) -> NewToken {
+        let digest = TokenDigest::from_bytes([digest; 16]);
+        NewToken { digest, kind: TokenKind::Api, lifetime_s: 3600, cap_s: 43_200 }
+    }
 
     /// One user who owns one room; commits go to the scenario and to the timers alike.
     struct Story {
@@ -111,12 +129,7 @@ mod tests {
                     email_digest: NameDigest::from_bytes([2; 16]),
                     password_hash: Clear::new("hash"),
                     bootstrap: false,
-                    token: token::NewToken {
-                        digest: TokenDigest::from_bytes([3; 16]),
-                        kind: TokenKind::Api,
-                        lifetime_s: 3600,
-                        cap_s: 43_200,
-                    },
+                    token: new_token(3),
                 },
             );
             let Subject::User(user) = subject else { panic!("{subject}") };
@@ -176,5 +189,20 @@ mod tests {
         assert_eq!(due.len(), 1);
         story.act(due[0].actor, due[0].command.clone());
         assert!(story.due(86_400).is_empty());
+    }
+
+    #[test]
+    fn guests_go_when_their_room_is_over() {
+        let mut story = Story::new();
+        let (owner, room) = (Actor::User(story.user), story.room);
+        let settings = Settings { guests: true, ..Settings::default() };
+        story.act(owner, settings::ChangeSettings { room, settings, expected: None });
+        story.act(Actor::Anonymous, guest::RegisterGuest { room, token: new_token(9) });
+        assert!(story.due(0).is_empty());
+        story.act(owner, close::Close { room });
+        let due = story.due(0);
+        assert_eq!(due.len(), 1);
+        story.act(due[0].actor, due[0].command.clone());
+        assert!(story.due(0).is_empty());
     }
 }
