@@ -127,6 +127,9 @@ pub enum EvaluateError {
     /// The model can't be used.
     #[error("the model can't be used")]
     Model(#[from] crate::model::ModelError),
+    /// The engine refused a stream.
+    #[error("the engine refused a clip")]
+    Engine(#[from] crate::engine::Overload),
     /// The clips can't be read.
     #[error("the clips can't be used")]
     Clips(#[from] crate::train::TrainError),

@@ -111,7 +111,7 @@ pub enum TrainError {
         /// The file.
         path: PathBuf,
         /// Where the fault lies.
-        source: clips::ClipError,
+        source: Box<clips::ClipError>,
     },
     /// A line of `clips.csv` is wrong.
     #[error("{path}, line {line}: {problem}")]

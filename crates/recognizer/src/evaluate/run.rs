@@ -166,21 +166,21 @@ fn media_us(frames: &[Frame]) -> u64 {
 }
 
 /// One stream through the engine, on the frames' own clock; its finals and the time it computed.
-fn stream(engine: &mut Engine, frames: &[Frame]) -> Result<(Vec<Caption>, Duration), ModelError> {
+fn stream(
+    engine: &mut Engine,
+    frames: &[Frame],
+) -> Result<(Vec<Caption>, Duration), EvaluateError> {
     let mut finals = Vec::new();
     let mut compute = Duration::ZERO;
     let mut now = 0;
-    let Ok(stream) = engine.open(0, Pace::Upload, now) else { return Ok((finals, compute)) };
+    let stream = engine.open(0, Pace::Upload, now)?;
     for (seq, frame) in frames.iter().enumerate() {
         now = frame.time_us;
         let frame = frame.clone();
-        // An upload is refused only past its bound of frames, which no clip reaches: they are
-        // stepped at once.
-        let _ =
-            engine.push(stream, Arrival { seq: seq as u64, frame, arrived_us: now, keep: true });
+        engine.push(stream, Arrival { seq: seq as u64, frame, arrived_us: now, keep: true })?;
         compute += steps(engine, now, &mut finals)?;
     }
-    let _ = engine.flush(stream, frames.len() as u64, now);
+    engine.flush(stream, frames.len() as u64, now)?;
     compute += steps(engine, now, &mut finals)?;
     engine.close(stream);
     Ok((finals, compute))
@@ -190,7 +190,7 @@ fn stream(engine: &mut Engine, frames: &[Frame]) -> Result<(Vec<Caption>, Durati
 fn steps(engine: &mut Engine, now: u64, finals: &mut Vec<Caption>) -> Result<Duration, ModelError> {
     let begun = Instant::now();
     let mut told = Vec::new();
-    while engine.step(&mut || now, &mut told)? > 0 {}
+    while engine.step(&|| now, &mut told)? > 0 {}
     for output in told {
         match output {
             Output::Caption { caption, .. } if caption.is_final => finals.push(caption),

@@ -102,7 +102,7 @@ fn absence_is_silence() {
     (frame.right, frame.body) = (None, None);
     assert!(Extractor::new().push(&frame).unwrap().iter().all(|&value| value == 0.0));
     let body_only = last(std::iter::once(Frame { right: None, ..waving(0) }));
-    assert!(body_only[2 * HAND + BODY_PRESENT] == 1.0);
+    assert!(body_only[2 * HAND + BODY_PRESENT] > 0.5);
     assert!(body_only[..2 * HAND].iter().all(|&value| value == 0.0));
 }
 

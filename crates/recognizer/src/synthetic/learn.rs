@@ -76,7 +76,7 @@ fn key(frame: &Frame, alone: Option<(f32, f32, f32)>) -> Vec<f32> {
         (Some(body), _) => {
             let (left, right) = (&body[11], &body[12]);
             let width = (left.x - right.x).hypot(left.y - right.y).max(1.0);
-            ((left.x + right.x) / 2.0, (left.y + right.y) / 2.0, width, [0.0; 2])
+            (f32::midpoint(left.x, right.x), f32::midpoint(left.y, right.y), width, [0.0; 2])
         }
         (None, Some((x, y, palm))) => (x, y, palm / ALONE.1, ALONE.0),
         (None, None) => (0.0, 0.0, 1.0, [0.0; 2]),

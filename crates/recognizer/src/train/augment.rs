@@ -95,8 +95,8 @@ impl Scene {
 
     /// Other shoulders, another neck: the body's points move a little against the hands.
     fn stand(&self, body: &mut [Point; 33]) {
-        let middle = (body[11].x + body[12].x) / 2.0;
-        let height = (body[11].y + body[12].y) / 2.0;
+        let middle = f32::midpoint(body[11].x, body[12].x);
+        let height = f32::midpoint(body[11].y, body[12].y);
         for point in &mut body[..13] {
             point.x = middle + (point.x - middle) * self.stature[0];
             point.y = height + (point.y - height) * self.stature[1];
@@ -237,16 +237,16 @@ pub(crate) fn stretch(frames: &[Frame], first: f32, last: f32, tempo: f32) -> Ve
 pub(crate) fn between(a: &Frame, b: &Frame, share: f32) -> Frame {
     let nearer = if share < 0.5 { a } else { b };
     let mut frame = nearer.clone();
-    mix(&mut frame.left, &a.left, &b.left, share);
-    mix(&mut frame.right, &a.right, &b.right, share);
-    mix(&mut frame.body, &a.body, &b.body, share);
+    mix(&mut frame.left, a.left.as_ref(), b.left.as_ref(), share);
+    mix(&mut frame.right, a.right.as_ref(), b.right.as_ref(), share);
+    mix(&mut frame.body, a.body.as_ref(), b.body.as_ref(), share);
     frame
 }
 
 fn mix<const N: usize>(
     out: &mut Option<[Point; N]>,
-    a: &Option<[Point; N]>,
-    b: &Option<[Point; N]>,
+    a: Option<&[Point; N]>,
+    b: Option<&[Point; N]>,
     share: f32,
 ) {
     let (Some(out), Some(a), Some(b)) = (out, a, b) else { return };

@@ -97,7 +97,6 @@ pub fn load(
     folders: &[PathBuf],
     skip_flags: &BTreeSet<String>,
     skip_labels: &BTreeSet<String>,
-    mut done: impl FnMut(usize, usize),
 ) -> Result<(Vec<Clip>, String), TrainError> {
     let mut digest = Sha256::new();
     let mut clips: Vec<Clip> = Vec::new();
@@ -107,7 +106,7 @@ pub fn load(
             .filter(|row| !skip_flags.contains(&row.flag) && !skip_labels.contains(&row.label))
             .collect();
         let first = clips.len();
-        for (index, row) in rows.iter().enumerate() {
+        for row in &rows {
             let frames = read(&row.path, &mut digest)?;
             let alike = |clip: &&Clip| clip.label == row.label && clip.signer == row.signer;
             let number = clips[first..].iter().filter(alike).count();
@@ -121,7 +120,6 @@ pub fn load(
                 frames,
             });
             digest.update(row.label.as_bytes());
-            done(index + 1, rows.len());
         }
         count_siblings(&mut clips[first..]);
     }
@@ -133,7 +131,7 @@ pub fn read(path: &Path, digest: &mut Sha256) -> Result<Vec<Frame>, TrainError> 
     let failed = |source| TrainError::File { action: "read", path: path.to_owned(), source };
     let bytes = std::fs::read(path).map_err(failed)?;
     digest.update(&bytes);
-    let wrong = |source| TrainError::Clip { path: path.to_owned(), source };
+    let wrong = |source| TrainError::Clip { path: path.to_owned(), source: Box::new(source) };
     Ok(clips::pose::parse(&bytes).map_err(wrong)?.frames)
 }
 

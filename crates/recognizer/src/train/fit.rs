@@ -10,7 +10,7 @@ use super::optimizer::Optimizer;
 use super::random::Dice;
 use super::splice::{Corpus, MAX_FRAMES, Sequence, extract};
 use super::{Progress, TrainError, TrainOptions, TrainReport, card, loss, pictures, stats};
-use crate::decode::{EmissionSettings, Rule};
+use crate::decode::EmissionSettings;
 use crate::features::FEATURES;
 use crate::model::landmarks::{Architecture, Net};
 use crate::model::{BLANK, Input, Kind, Label, ModelSpec, Normalization};
@@ -52,7 +52,7 @@ pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainR
     std::fs::create_dir_all(&options.out).map_err(write)?;
     progress.begin("reading clips", 0);
     let skip = (&options.skip_flags, &options.skip_labels);
-    let (clips, data_hash) = data::load(&options.clips, skip.0, skip.1, |_, _| {})?;
+    let (clips, data_hash) = data::load(&options.clips, skip.0, skip.1)?;
     let split = split(clips, options)?;
     let mut spec = describe(options, &split.train, data_hash);
     spec.normalization = stats::normalization(&split.train);
@@ -73,6 +73,7 @@ pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainR
     let begun = Instant::now();
     let mut curve = Vec::new();
     let mut losses = Vec::new();
+    let check_every = CHECK_EVERY.min(options.steps.div_ceil(2)).max(1);
     progress.begin("training", options.steps - optimizer.step);
     while optimizer.step < options.steps {
         let mut dice = Dice::new(options.seed, 1 + optimizer.step as u64);
@@ -80,7 +81,7 @@ pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainR
             (0..options.batch).map(|_| corpus.sequence(&mut dice)).collect();
         let loss = update(&net, &mut optimizer, &sequences, &mut dice, &spec)?;
         losses.push(loss);
-        if optimizer.step.is_multiple_of(CHECK_EVERY) || optimizer.step == options.steps {
+        if optimizer.step.is_multiple_of(check_every) || optimizer.step == options.steps {
             let measured = measure(&spec, &optimizer.averages(), &validation)?;
             let loss = losses.iter().sum::<f32>() / losses.len() as f32;
             losses.clear();
@@ -92,13 +93,13 @@ pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainR
     }
     let seconds = begun.elapsed().as_secs_f64();
     crate::synthetic::learn(corpus.clips(), &options.out.join("synthetic.safetensors"))?;
-    finish(options, spec, &optimizer, signers, &validation, &split.held_out, &curve, seconds)
+    finish(options, &spec, &optimizer, signers, &validation, &split.held_out, &curve, seconds)
 }
 
 #[expect(clippy::too_many_arguments, reason = "everything a finished training knows")]
 fn finish(
     options: &TrainOptions,
-    spec: ModelSpec,
+    spec: &ModelSpec,
     optimizer: &Optimizer,
     signers: Vec<(String, usize, usize)>,
     validation: &[Clip],
@@ -107,7 +108,7 @@ fn finish(
     seconds: f64,
 ) -> Result<TrainReport, TrainError> {
     let weights = optimizer.averages();
-    let on_validation = measure(&spec, &weights, validation)?;
+    let on_validation = measure(spec, &weights, validation)?;
     let mut report = TrainReport {
         clips: signers.iter().map(|(_, clips, _)| clips).sum(),
         signers,
@@ -120,7 +121,7 @@ fn finish(
     let mut pairs = on_validation.pairs;
     for signer in &options.hold_out {
         let own: Vec<Clip> = held_out.iter().filter(|c| &c.signer == signer).cloned().collect();
-        let measured = measure(&spec, &weights, &own)?;
+        let measured = measure(spec, &weights, &own)?;
         report.held_out.push((signer.clone(), measured.pairs.len(), measured.top1));
         if !measured.pairs.is_empty() {
             pairs = measured.pairs;
@@ -133,9 +134,9 @@ fn finish(
     };
     let weights: std::collections::HashMap<String, Tensor> = weights.into_iter().collect();
     candle_core::safetensors::save(&weights, file("weights.safetensors"))?;
-    let json = serde_json::to_string_pretty(&spec).map_err(crate::model::ModelError::from)?;
+    let json = serde_json::to_string_pretty(spec).map_err(crate::model::ModelError::from)?;
     std::fs::write(file("model.json"), json + "\n").map_err(failed("model.json"))?;
-    let card = card::write(options, &spec, &report);
+    let card = card::write(options, spec, &report);
     std::fs::write(file("MODEL_CARD.md"), card).map_err(failed("MODEL_CARD.md"))?;
     pictures::learning_curve(&file("learning_curve.svg"), curve)?;
     pictures::confusion(&file("confusion.svg"), &pairs)?;
@@ -191,18 +192,11 @@ fn describe(options: &TrainOptions, clips: &[Clip], data_hash: String) -> ModelS
         input: Input::Landmarks,
         vocabulary,
         hop_frames: HOP_FRAMES,
-        emission: emission(),
+        emission: EmissionSettings::default(),
         temperature: 1.0,
         normalization: Normalization::default(),
         data_hash,
     }
-}
-
-/// The decoder settings that did best over both folds of leaving a signer out.
-fn emission() -> EmissionSettings {
-    let rule = |evidence| Rule { evidence, min_ms: 270, min_confidence: 0.4 };
-    let (word, letter) = (rule(9.0), rule(13.0));
-    EmissionSettings { word, letter, spelling_evidence: 8.0, ..EmissionSettings::default() }
 }
 
 /// One update on a batch of sequences; the loss before it.

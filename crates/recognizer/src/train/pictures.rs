@@ -70,7 +70,7 @@ fn draw_confusion(
         area.draw(&Text::new(*label, (4, at(row) + 2), font.clone()))?;
         let upright = font.clone().transform(FontTransform::Rotate270);
         area.draw(&Text::new(*label, (at(row) + 2, MARGIN as i32 - 4), upright))?;
-        let total = counts[row].iter().sum::<u32>().max(1) as f64;
+        let total = f64::from(counts[row].iter().sum::<u32>().max(1));
         for (column, &count) in counts[row].iter().enumerate().filter(|&(_, &count)| count > 0) {
             let color = if row == column { BLUE } else { RED };
             let corners = [(at(column), at(row)), (at(column + 1) - 1, at(row + 1) - 1)];

@@ -207,12 +207,9 @@ impl Story {
             if index < opening && class != BLANK as u32 {
                 allowed.push(BLANK as u32);
             }
-            if let Some(last) = self.last.filter(|&last| index < ENDING && last != class) {
-                if last != BLANK as u32 || index >= opening {
-                    allowed.push(last);
-                }
-            }
-            allowed.dedup();
+            let ends = |&last: &u32| index < ENDING && !allowed.contains(&last);
+            let last = self.last.filter(ends);
+            allowed.extend(last);
             self.frames.push(frame);
             self.allowed.push(allowed);
         }

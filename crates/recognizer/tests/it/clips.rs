@@ -22,13 +22,13 @@ fn clips(test: &str, folder: &str) -> Option<PathBuf> {
 fn thinned(folder: &Path, keep: impl Fn(usize, &str) -> bool) -> tempfile::TempDir {
     let text = std::fs::read_to_string(folder.join("clips.csv")).unwrap();
     let mut lines = text.lines();
-    let mut thin = format!("{}\n", lines.next().unwrap());
+    let mut thin = vec![lines.next().unwrap().to_owned()];
     for (_, line) in lines.enumerate().filter(|(index, line)| keep(*index, line)) {
         // An absolute path stays as it is when it is joined to the folder of the list.
-        thin += &format!("{}/{line}\n", folder.canonicalize().unwrap().display());
+        thin.push(folder.canonicalize().unwrap().join(line).display().to_string());
     }
     let copy = tempfile::tempdir().unwrap();
-    std::fs::write(copy.path().join("clips.csv"), thin).unwrap();
+    std::fs::write(copy.path().join("clips.csv"), thin.join("\n")).unwrap();
     copy
 }
 
