@@ -83,11 +83,11 @@ macro_rules! options {
 
 options! {
     defaulted {
-        /// The folder that holds everything of one server
+        /// The folder that holds everything of one server [default: signcall-data]
         data: PathBuf = PathBuf::from("signcall-data"), "SIGNCALL_DATA", "DIR";
-        /// Where to answer HTTP; port 0 takes a free one
+        /// Where to answer HTTP; port 0 takes a free one [default: 127.0.0.1:8080]
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080)), "SIGNCALL_LISTEN", "ADDR";
-        /// The log: `embedded` (in the data folder), or nats://HOST:PORT
+        /// The log: `embedded` (in the data folder, the default), or nats://HOST:PORT
         log: LogPlace = LogPlace::Embedded, "SIGNCALL_LOG", "PLACE";
         /// The tables: sqlite:FILE or postgres://… [default: DATA/tables.db]
         database: ServiceUrl = ServiceUrl::sqlite(&data.join("tables.db")), "SIGNCALL_DATABASE", "URL";
@@ -97,20 +97,21 @@ options! {
         secrets: PathBuf = data.join("secrets"), "SIGNCALL_SECRETS", "DIR";
         /// What this process does: api, decider, projector, recognizer, reactor [default: all]
         roles: Roles = Roles::all(), "SIGNCALL_ROLES", "LIST";
-        /// How log lines look: text or json
+        /// How log lines look [default: text]
         log_format: LogFormat = LogFormat::Text, "SIGNCALL_LOG_FORMAT", "FORMAT";
-        /// Which log lines appear, such as `info` or `info,decider=debug`
+        /// Which log lines appear, such as `info,decider=debug` [default: info]
         log_level: String = "info".to_owned(), "SIGNCALL_LOG_LEVEL", "FILTER";
-        /// What everything of this installation is called on NATS
+        /// What the names of this installation on NATS begin with [default: signcall]
         nats_prefix: String = "signcall".to_owned(), "SIGNCALL_NATS_PREFIX", "NAME";
-        /// On how many NATS servers each stream lies
+        /// On how many NATS servers each stream lies [default: 1]
         nats_replicas: usize = 1, "SIGNCALL_NATS_REPLICAS", "N";
-        /// The model that writes captions: a built-in one, or a folder
+        /// The model that writes captions: a built-in one, or a folder [default: asl-basic]
         model: String = "asl-basic".to_owned(), "SIGNCALL_MODEL", "NAME|DIR";
         /// How many copies of the model work at once, each on a thread of its own [default: one
         /// less than there are cores]
         recognizer_engines: NonZeroUsize = engines(), "SIGNCALL_RECOGNIZER_ENGINES", "N";
-        /// Which part of the rooms this recognizer serves, such as 2/3: the second of three
+        /// Which part of the rooms this recognizer serves, such as 2/3: the second of three [default:
+        /// 1/1]
         recognizer_part: Part = Part::ALL, "SIGNCALL_RECOGNIZER_PART", "I/N";
     }
     optional {

@@ -68,7 +68,9 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     let mut tries = 1;
     while let Err(source) = migrator.run(&write).await {
-        if tries == MIGRATION_TRIES || !matches!(source, sqlx::migrate::MigrateError::Execute(_)) {
+        use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+        let raced = matches!(source, Execute(_) | ExecuteMigration(..));
+        if tries == MIGRATION_TRIES || !raced {
             return Err(StoreError::Migration { place, source });
         }
         tries += 1;

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use recognizer::synthetic;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,8 @@ impl Args {
         }
         .over_defaults()?;
         telemetry::start(&config)?;
+        // An interrupted demo cleans up as well.
+        let interrupted = shutdown::on_signal()?;
         println!("data folder  {} (temporary)", folder.path().display());
         let server = Server::start(&config).await?;
         let address = server.address().context("the server has no address")?;
@@ -52,7 +54,10 @@ impl Args {
         println!("server       {url} (all roles in this process)");
         let stop = CancellationToken::new();
         let running = tokio::spawn(server.run_until(stop.clone()));
-        let walked = walk(&url).await;
+        let walked = tokio::select! {
+            walked = walk(&url) => walked,
+            () = interrupted.cancelled() => Err(anyhow!("interrupted")),
+        };
         if let (Ok(visit), true) = (&walked, self.keep) {
             println!("\nThe server stays up until Ctrl-C. Log in at {url} as");
             println!(
@@ -60,7 +65,7 @@ impl Args {
                 visit.signer.name, visit.signer.password, visit.reader.name, visit.reader.password
             );
             println!("  room {}", visit.room);
-            shutdown::on_signal()?.cancelled().await;
+            interrupted.cancelled().await;
         }
         stop.cancel();
         running.await??;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clips::{Frame, pose};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::client::{self, Client, LiveEvent, Pace};
+use crate::client::{self, Client, LiveEvent, Pace, Problem};
 use crate::config::Secret;
 
 /// Between two clips, as between two frames of a camera.
@@ -40,7 +40,7 @@ impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let frames = read(&self.files)?;
         let client = Client::new(&self.url, Some(self.token.expose().to_owned()))?;
-        client.consent(&self.room).await?;
+        enter(&client, &self.room).await?;
         let live = client.live(&self.room).await?;
         let listener = tokio::spawn(print_finals(live));
         let bar = ProgressBar::new(frames.len() as u64);
@@ -58,6 +58,17 @@ impl Args {
         sent?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Makes sure that the signer is in the room, with captions on.
+async fn enter(client: &Client, room: &str) -> Result<()> {
+    let Err(error) = client.consent(room).await else { return Ok(()) };
+    // To somebody who is not in it, a room is not there.
+    if error.downcast_ref::<Problem>().is_some_and(|problem| problem.status == 404) {
+        client.join(room).await?;
+        return client.consent(room).await;
+    }
+    Err(error)
 }
 
 async fn print_finals(mut live: client::Live) {

@@ -88,7 +88,7 @@ fn print(report: &ReplayReport) {
         (false, _) => println!("the live tables were another log's: nothing to compare with"),
         (true, 0) => println!("equal: the live tables are what the log says"),
         (true, _) => {
-            println!("different: {rows} rows of the live tables are not what the log says")
+            println!("different: {rows} rows of the live tables are not what the log says");
         }
     }
     if report.swapped {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::config::Options;
+use crate::config::{Config, Options};
 use crate::server::Server;
 use crate::{shutdown, telemetry};
 
@@ -28,6 +28,8 @@ pub(super) async fn serve(options: Options) -> Result<ExitCode> {
     telemetry::serve_metrics(&config)?;
     // From here on a signal means a clean stop, also while things are still being opened.
     let stop = shutdown::on_signal()?;
+    let Config { roles, log, database, .. } = &config;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %roles, %log, %database, "starting");
     let server = tokio::select! {
         server = Server::start(&config) => server?,
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),

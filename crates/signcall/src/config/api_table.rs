@@ -57,9 +57,10 @@ fn value_of(text: &str) -> Value {
 fn keys(table: &Table, above: &str) -> Vec<String> {
     let mut all = Vec::new();
     for (key, value) in table {
-        match value {
-            Value::Table(inner) => all.extend(keys(inner, &format!("{above}{key}."))),
-            _ => all.push(format!("{above}{key}")),
+        if let Value::Table(inner) = value {
+            all.extend(keys(inner, &format!("{above}{key}.")));
+        } else {
+            all.push(format!("{above}{key}"));
         }
     }
     all

@@ -20,7 +20,7 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(15);
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_requests_are_refused_and_change_nothing() {
     let test = "bad_input::bad_requests_are_refused_and_change_nothing";
-    let world = World::start(test, Setup::OneProcess).await.unwrap();
+    let mut world = World::start(test, Setup::OneProcess).await.unwrap();
     let (sam, rita, room) = meet(&world.url, "sam", "rita").await;
     let code = room["room_code"].as_str().unwrap();
     let (status, _) =
@@ -189,7 +189,7 @@ fn wrong_configuration_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_data_folder_has_one_server_and_keeps_what_is_not_ours() {
     let test = "bad_input::a_data_folder_has_one_server_and_keeps_what_is_not_ours";
-    let world = World::start(test, Setup::OneProcess).await.unwrap();
+    let mut world = World::start(test, Setup::OneProcess).await.unwrap();
     let notes = world.data().join("notes.txt");
     std::fs::write(&notes, "mine").unwrap();
     let data = world.data();
@@ -216,7 +216,7 @@ async fn a_data_folder_has_one_server_and_keeps_what_is_not_ours() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_resets_a_password_beside_the_running_server() {
     let test = "bad_input::the_operator_resets_a_password_beside_the_running_server";
-    let world = World::start(test, Setup::OneProcess).await.unwrap();
+    let mut world = World::start(test, Setup::OneProcess).await.unwrap();
     let sam = Client::register(&world.url, "sam").await;
     let nobody = world.offline(&["admin", "reset-password", "nobody"]);
     assert!(!nobody.status.success());

@@ -35,7 +35,7 @@ impl Client {
             json!({ "username": username, "email": email, "password": "violet tandem quarry 19" });
         let (status, answer) = client.post("/users", body).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
-        client.token = answer["token"].as_str().unwrap().to_owned();
+        answer["token"].as_str().unwrap().clone_into(&mut client.token);
         client.id = answer["user"]["id"].as_u64().unwrap();
         client
     }
@@ -115,7 +115,7 @@ impl Client {
                 };
                 match message {
                     Some(Ok(Message::Text(text))) => {
-                        heard.push(serde_json::from_str(&text).unwrap())
+                        heard.push(serde_json::from_str(&text).unwrap());
                     }
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return heard,

@@ -4,15 +4,16 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::time::{Duration, Instant};
 
 use projector::testing::PrivatePostgres;
 use streams::testing::NatsServer;
 use tempfile::TempDir;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// How long a process may take to be ready, on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 /// How long a clean stop may take, as the product promises.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -37,6 +38,9 @@ impl Setup {
     }
 }
 
+/// One installation at a time: deadlines mean something only on a machine that is not overrun.
+static ALONE: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+
 /// A running installation, gone when dropped.
 pub(crate) struct World {
     pub(crate) processes: Vec<Process>,
@@ -47,6 +51,7 @@ pub(crate) struct World {
     nats: Option<NatsServer>,
     _postgres: Option<Arc<PrivatePostgres>>,
     folder: TempDir,
+    _alone: OwnedMutexGuard<()>,
 }
 
 /// One `signcall` process.
@@ -77,6 +82,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 impl World {
     /// Starts a set-up; a note and `None` where its services are missing.
     pub(crate) async fn start(test: &str, setup: Setup) -> Option<Self> {
+        let alone = Arc::clone(&ALONE).lock_owned().await;
         let folder = tempfile::tempdir().unwrap();
         let (mut nats, mut postgres) = (None, None);
         if setup != Setup::OneProcess {
@@ -96,10 +102,11 @@ impl World {
             nats,
             _postgres: postgres,
             folder,
+            _alone: alone,
         };
         if setup != Setup::OneProcess {
-            let made = signcall().arg("init").arg("--data").arg(world.data()).status().unwrap();
-            assert!(made.success());
+            let made = signcall().arg("init").arg("--data").arg(world.data()).output().unwrap();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         }
         // The decider first: the others ask it.
         for roles in setup.roles().iter().rev() {
@@ -167,7 +174,7 @@ impl World {
     }
 
     /// Stops every process and checks that each ends cleanly and in time.
-    pub(crate) fn stop(mut self) {
+    pub(crate) fn stop(&mut self) {
         for process in self.processes.iter_mut().rev() {
             let status = process.terminate();
             assert!(status.success(), "{} ended with {status}", process.roles);
@@ -204,7 +211,7 @@ impl Process {
         });
         match lines.recv_timeout(READY_WITHIN) {
             Ok(line) => line.strip_prefix("listening on ").map(str::to_owned),
-            Err(_) => panic!("{} is not ready:\n{}", self.roles, self.errors()),
+            Err(why) => panic!("{} is not ready, {why}:\n{}", self.roles, self.errors()),
         }
     }
 

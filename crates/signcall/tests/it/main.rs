@@ -1,10 +1,13 @@
 //! The whole product, driven from outside: the real binary as processes, real HTTP, private
 //! services on free ports.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on panics")]
+
 mod bad_input;
 mod client;
 mod database;
 mod harness;
 mod kill;
+mod models;
 mod path;
 mod signing;

@@ -24,8 +24,17 @@ async fn the_whole_path_in_four_processes_on_nats_and_postgres() {
     walk(test, Setup::FourOnNatsAndPostgres).await;
 }
 
+#[test]
+fn the_demo_holds() {
+    let demo = signcall().arg("demo").output().unwrap();
+    let (out, errors) =
+        (String::from_utf8_lossy(&demo.stdout), String::from_utf8_lossy(&demo.stderr));
+    assert!(demo.status.success(), "{out}\n{errors}");
+    assert!(out.contains("synthetic") && out.contains("All of it held"), "{out}");
+}
+
 async fn walk(test: &str, setup: Setup) {
-    let Some(world) = World::start(test, setup).await else { return };
+    let Some(mut world) = World::start(test, setup).await else { return };
     let signing = Signing::get(test, world.folder());
     let (sam, rita, room) = meet(&world.url, "sam", "rita").await;
     let code = room["room_code"].as_str().unwrap();
@@ -44,6 +53,15 @@ async fn walk(test: &str, setup: Setup) {
     let outsider = Client::register(&world.url, "olga").await;
     let (status, _) = outsider.get(&format!("/rooms/{code}/transcripts")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+    check_replay(&world);
+    // Rebuilt under the running server, which goes on with the new tables.
+    let replayed = world.offline(&["replay"]);
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
+    check_transcript(&rita, code, sam.id, &signing.words).await;
+    let (status, _) =
+        rita.post(&format!("/rooms/{code}/messages"), json!({ "msg_content": "still here" })).await;
+    assert_eq!(status, StatusCode::CREATED);
+    assert_eq!(rita.list(&format!("/rooms/{code}/messages")).await.len(), 3);
     check_replay(&world);
     world.stop();
 }

@@ -13,10 +13,10 @@ pub(crate) struct Signing {
 
 /// Clips of `asl_words` in the order in which they are played.
 const REAL: [(&str, &str); 4] = [
-    ("hello", "hello/S1-001.pose"),
-    ("can", "can/S1-001.pose"),
-    ("coffee", "coffee/S1-001.pose"),
-    ("thank-you", "thank-you/S1-001.pose"),
+    ("hello", "hello/S1-010.pose"),
+    ("can", "can/S1-010.pose"),
+    ("coffee", "coffee/S1-010.pose"),
+    ("thank-you", "thank-you/S1-010.pose"),
 ];
 const SYNTHETIC: [&str; 4] = ["hello", "get", "coffee", "please"];
 const SEED: u64 = 11;
