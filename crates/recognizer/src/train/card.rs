@@ -18,8 +18,8 @@ const LIMITS: &str = "\
 * It learned from the signers above. Other people, other varieties of the language, children,
   one-handed signers, hands out of the picture, hands that hide each other, less than 10 frames a
   second: expect it to be worse, and measure (`signcall evaluate`) before relying on it.
-* Confidence is calibrated on the validation clips, that is on the training signers. An open caption
-  may change; a final one does not.
+* Confidence is the mean probability over a sign's frames; on people it never saw the model is surer
+  than it should be. An open caption may change; a final one does not.
 
 ## Use
 
