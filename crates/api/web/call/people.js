@@ -88,7 +88,7 @@ class People extends View {
     const { room } = this.call;
     const locked = room.state === 'locked' || room.locked === true;
     const set = (/** @type {Record<string, any>} */ json) => this.attempt(async () => {
-      await this.call.ask('', { json, etag: room.etag }, 'PATCH');
+      await this.call.ask('', { json }, 'PATCH');
       await this.call.loadRoom();
     });
     const on = (/** @type {Event} */ e) => /** @type {HTMLInputElement} */ (e.target).checked;
