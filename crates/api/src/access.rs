@@ -29,22 +29,20 @@ impl App {
                 Some((id, allowed(id, room, caller, need)))
             })
         });
-        match found {
-            Some((id, Ok(()))) if need != Need::Join => Ok(id),
-            Some((_, Err(error))) if !matches!(error, Denied::Outsider) => Err(error.into()),
-            _ => {
-                // Before anything can be told from the answer, unknown and foreign codes alike.
-                let throttle = &self.throttles.unknown_codes;
-                throttle.look(&caller.user)?;
-                match found {
-                    Some((id, Ok(()))) => Ok(id),
-                    Some((_, Err(_))) | None => {
-                        throttle.take(caller.user)?;
-                        Err(ApiError::NO_ROOM)
-                    }
-                }
-            }
+        let joinable = match found {
+            Some((id, Ok(()))) if need == Need::Join => Some(id),
+            Some((id, Ok(()))) => return Ok(id),
+            Some((_, Err(Denied::Waiting))) => return Err(Denied::Waiting.into()),
+            Some((_, Err(Denied::Outsider))) | None => None,
+        };
+        // Before anything can be told from the answer: known and unknown codes alike.
+        let throttle = &self.throttles.unknown_codes;
+        throttle.look(&caller.user)?;
+        if let Some(id) = joinable {
+            return Ok(id);
         }
+        throttle.take(caller.user)?;
+        Err(ApiError::NO_ROOM)
     }
 }
 

@@ -182,6 +182,10 @@ pub(crate) async fn read_body(mut body: Body, max: usize) -> Result<Bytes, ApiEr
 /// Reads JSON; no body is an empty object. Broken JSON is 400, a wrong field 422.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        // Serde would take the fields' values in their order.
+        return Err(ApiError::field("", "the body has to be an object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let inner = error.inner();

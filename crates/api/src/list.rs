@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
+use crate::router::BASE;
 
 /// Rows of a page unless said.
 const LIMIT_DEFAULT: usize = 50;
@@ -145,7 +146,8 @@ impl<T: Serialize> Listing<T> {
             });
             let cursor = format!("{name}={cursor}");
             let query = kept.chain([cursor.as_str()]).collect::<Vec<_>>().join("&");
-            Some(format!("<{}?{query}>; rel=\"{rel}\"", uri.path()))
+            // Handlers see the address below the base.
+            Some(format!("<{BASE}{}?{query}>; rel=\"{rel}\"", uri.path()))
         };
         let links =
             [link("next", "after", &self.next_cursor), link("prev", "before", &self.prev_cursor)];
@@ -187,6 +189,16 @@ mod tests {
         let wanted = Wanted { limit: 2, begin: Begin::After(6) };
         let page = Listing::cut(wanted, Order::NewestFirst, newest_first, |row| *row);
         assert_eq!(page.data, [5, 3]);
+    }
+
+    #[test]
+    fn a_link_is_the_whole_address_of_a_page() {
+        let wanted = Wanted { limit: 1, begin: Begin::Start };
+        let page = Listing::new(wanted, vec![7_u64], true, |row| *row);
+        let next = page.next_cursor.clone().unwrap();
+        let answer = page.answer(&Uri::from_static("/rooms?limit=1&after=AAAA"));
+        let link = format!("</api/v1/rooms?limit=1&after={next}>; rel=\"next\"");
+        assert_eq!(answer.headers()[header::LINK], link);
     }
 
     #[test]

@@ -131,8 +131,10 @@ impl Seat {
                     }
                 }
                 Phase::CatchingUp { first } => {
+                    // Boxed: a listener that only waits need not hold the memory of a read.
+                    let feed = Box::pin(app.store.feed(self.room, self.last, READ_MAX));
                     let read = tokio::select! {
-                        read = app.store.feed(self.room, self.last, READ_MAX) => read,
+                        read = feed => read,
                         _ = self.closed.changed() => continue,
                     };
                     let Ok(found) = read else { return Next::Close(Close::Broken) };

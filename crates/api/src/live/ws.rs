@@ -135,8 +135,11 @@ impl Carrier {
 
     async fn take(&mut self, message: Message) -> Option<Message> {
         let answer = match message {
-            Message::Text(text) => self.conversation.text(&self.app, &text).await,
-            Message::Binary(batch) => Some(self.conversation.frames(&self.app, batch).await),
+            // Boxed: a socket that only listens need not hold the memory of an answer.
+            Message::Text(text) => Box::pin(self.conversation.text(&self.app, &text)).await,
+            Message::Binary(batch) => {
+                Some(Box::pin(self.conversation.frames(&self.app, batch)).await)
+            }
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
         };
         answer.map(|text| Message::Text(text.into()))

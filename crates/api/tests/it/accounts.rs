@@ -129,3 +129,27 @@ async fn activity_is_written_down_once_a_minute() {
     server.pass(61);
     until("last_seen moves", async || seen().await > first).await;
 }
+
+#[tokio::test]
+async fn one_name_goes_to_one_of_many_who_ask_at_once() {
+    let server = Server::with(crate::server::unthrottled()).await;
+    let mut elsewhere = server.anonymous();
+    elsewhere.address = server.serve().await;
+    let body = |n: usize| {
+        let email = format!("{n}@example.org");
+        json!({ "username": "ada", "email": email, "password": PASSWORD })
+    };
+    let ask = async |n: usize| {
+        let client = if n.is_multiple_of(2) { server.anonymous() } else { elsewhere.clone() };
+        loop {
+            let status = client.post("/users", &body(n)).await.status.as_u16();
+            // The hashing queue is short, and says so.
+            if status != 503 {
+                return status;
+            }
+        }
+    };
+    let answers = futures::future::join_all((0..60).map(ask)).await;
+    assert_eq!(answers.iter().filter(|status| **status == 201).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 409).count(), 59);
+}

@@ -23,6 +23,7 @@ async fn bodies_are_read_strictly() {
     raw(json, "{").await.refused(400, "malformed_json");
     raw(json, "{} {}").await.refused(422, "invalid");
     raw(json, "{\"msg_content\": \"a\"} x").await.refused(400, "malformed_json");
+    raw(json, "[\"a\"]").await.refused(422, "invalid");
     let missing = raw(json, "{}").await.refused(422, "invalid");
     assert_eq!(missing["errors"][0]["field"], "msg_content");
     let unknown = ada.post(&path, &json!({ "msg_content": "a", "user_id": 1 })).await;

@@ -180,3 +180,32 @@ async fn an_expired_log_in_closes_its_socket_and_use_renews_it() {
     server.pass(13 * 3600);
     assert_eq!(socket.close_code().await, 4401);
 }
+
+#[tokio::test]
+async fn what_is_said_on_one_process_is_heard_on_the_other() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    let mut elsewhere = ada.clone();
+    elsewhere.address = server.serve().await;
+    let mut socket = elsewhere.socket(&code, "").await.unwrap();
+    socket.next_of("ready").await;
+    ada.say(&code, "across").await.expect(201);
+    assert_eq!(socket.next_of("message").await["data"]["msg_content"], "across");
+    ada.delete("/tokens").await.expect(204);
+    assert_eq!(socket.close_code().await, 4401);
+}
+
+#[tokio::test]
+async fn lost_hints_delay_messages_and_lose_none() {
+    let server = Server::hearing(unthrottled(), false).await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    let mut socket = ada.socket(&code, "?after=0").await.unwrap();
+    for text in ["one", "two", "three"] {
+        ada.say(&code, text).await.expect(201);
+    }
+    for text in ["one", "two", "three"] {
+        assert_eq!(socket.next_of("message").await["data"]["msg_content"], text);
+    }
+}

@@ -30,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) frames: Frames,
     pub(crate) live: Live,
     pub(crate) vault: Vault,
+    store: Store,
+    config: ApiConfig,
     /// Stops the API.
     pub(crate) stop: CancellationToken,
     /// Stops the projector.
@@ -63,7 +65,12 @@ impl Server {
         Self::with(quick()).await
     }
 
-    pub(crate) async fn with(mut config: ApiConfig) -> Self {
+    pub(crate) async fn with(config: ApiConfig) -> Self {
+        Self::hearing(config, true).await
+    }
+
+    /// Without the projector's hints where `hears` is false: as if every one of them was lost.
+    pub(crate) async fn hearing(mut config: ApiConfig, hears: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         config.bootstrap_file = Some(folder.path().join("bootstrap"));
         let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
@@ -80,39 +87,48 @@ impl Server {
         let writer = Writer::open(log.clone(), vault.clone(), Arc::clone(&clock)).await.unwrap();
         tokio::spawn(writer.run(queue, all.clone().cancelled_owned()));
         let stop_projector = all.child_token();
-        let projector = Projector::new(store.clone(), log.clone(), vault.clone(), live.clone());
+        let hints = if hears { live.clone() } else { streams::live::local() };
+        let projector = Projector::new(store.clone(), log.clone(), vault.clone(), hints);
         tokio::spawn(projector.run(stop_projector.clone().cancelled_owned()));
-        let follower = Follower::start(log.clone(), vault.clone()).await.unwrap();
-        let parts = Parts {
-            commands: commands.clone(),
-            follower,
-            store: store.clone(),
-            frames: frames.clone(),
-            live: live.clone(),
-            vault: vault.clone(),
-            secrets,
-            reset_mail: None,
-            clock: Arc::clone(&clock),
-            config,
-        };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let stop = all.child_token();
-        tokio::spawn(api::serve(listener, parts, stop.clone()));
-        Self {
-            address,
+        let mut server = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
             folder,
             log,
             commands,
             frames,
             live,
+            store,
             vault,
+            config,
             stop,
             stop_projector,
             ahead_s,
             clock,
             _all: all.drop_guard(),
-        }
+        };
+        server.address = server.serve().await;
+        server
+    }
+
+    /// One more API process on the same log, tables and live channel; its address.
+    pub(crate) async fn serve(&self) -> SocketAddr {
+        let parts = Parts {
+            commands: self.commands.clone(),
+            follower: Follower::start(self.log.clone(), self.vault.clone()).await.unwrap(),
+            store: self.store.clone(),
+            frames: self.frames.clone(),
+            live: self.live.clone(),
+            vault: self.vault.clone(),
+            secrets: Secrets::open(&self.folder.path().join("secrets")).unwrap(),
+            reset_mail: None,
+            clock: Arc::clone(&self.clock),
+            config: self.config.clone(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(api::serve(listener, parts, self.stop.clone()));
+        address
     }
 
     /// Lets time pass.
