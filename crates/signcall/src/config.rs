@@ -21,14 +21,16 @@ pub(crate) use value::{LogFormat, LogPlace, Part, Role, Roles, Secret, ServiceUr
 /// Largest configuration file that is read.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Variables that tests and benchmarks read; they are no options.
-const NOT_OPTIONS: [&str; 6] = [
+/// Variables that are read elsewhere: by `play`, by tests and benchmarks.
+const NOT_OPTIONS: [&str; 8] = [
+    "SIGNCALL_CONFIG",
+    "SIGNCALL_TOKEN",
     "SIGNCALL_NATS_SERVER",
     "SIGNCALL_NATS_SERVER_OLD",
     "SIGNCALL_PG_BIN",
     "SIGNCALL_SKIPS",
-    "SIGNCALL_CONFIG",
     "SIGNCALL_BROWSER",
+    "SIGNCALL_MACHINE",
 ];
 
 macro_rules! options {
@@ -136,14 +138,36 @@ impl Options {
         self.over(Self::default(), &[])
     }
 
-    /// The effective configuration, or what is wrong with it.
+    /// The effective configuration, or what is wrong with it. Variables that look like options and
+    /// are none may be somebody else's: here they are told of, in [`Self::check`] they are errors.
     pub(crate) fn resolve(self) -> Result<Config> {
-        let variables = variables(std::env::vars_os())?;
-        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
-        let config = self.over(file, &variables)?;
-        config.check()?;
+        let (config, unknown) = self.read_all()?;
+        for name in unknown {
+            eprintln!("warning: {}", no_option(&name));
+        }
         Ok(config)
     }
+
+    /// As [`Self::resolve`], and strict.
+    pub(crate) fn check(self) -> Result<Config> {
+        let (config, unknown) = self.read_all()?;
+        match unknown.first() {
+            Some(name) => bail!(no_option(name)),
+            None => Ok(config),
+        }
+    }
+
+    fn read_all(self) -> Result<(Config, Vec<String>)> {
+        let variables = Variables::sort(std::env::vars_os());
+        let file = self.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let config = self.over(file, &variables.api)?;
+        config.check()?;
+        Ok((config, variables.unknown))
+    }
+}
+
+fn no_option(name: &str) -> String {
+    format!("the environment has {name}, which is no option; `signcall serve --help` lists them")
 }
 
 impl Config {
@@ -188,23 +212,29 @@ fn engines() -> NonZeroUsize {
     NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The variables that are ours, for the HTTP side; a misspelled one would silently do nothing.
-fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
-    for (name, value) in all {
-        let name = name.to_string_lossy().into_owned();
-        if name.starts_with(api_table::VARIABLES) {
-            found.push((name, value.to_string_lossy().into_owned()));
-        } else if name.starts_with("SIGNCALL_")
-            && !VARIABLES.contains(&name.as_str())
-            && !NOT_OPTIONS.contains(&name.as_str())
-        {
-            bail!(
-                "the environment has {name}, which is no option; `signcall serve --help` lists them"
-            );
+/// The variables with our prefix that clap does not read.
+#[derive(Debug, Default)]
+struct Variables {
+    /// Of the HTTP side, with their values.
+    api: Vec<(String, String)>,
+    /// Misspelled, or somebody else's.
+    unknown: Vec<String>,
+}
+
+impl Variables {
+    fn sort(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut sorted = Self::default();
+        for (name, value) in all {
+            let name = name.to_string_lossy().into_owned();
+            let known = VARIABLES.contains(&name.as_str()) || NOT_OPTIONS.contains(&name.as_str());
+            if name.starts_with(api_table::VARIABLES) {
+                sorted.api.push((name, value.to_string_lossy().into_owned()));
+            } else if name.starts_with("SIGNCALL_") && !known {
+                sorted.unknown.push(name);
+            }
         }
+        sorted
     }
-    Ok(found)
 }
 
 fn read(file: &Path) -> Result<Options> {

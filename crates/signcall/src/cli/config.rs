@@ -19,7 +19,7 @@ pub(crate) enum Args {
 impl Args {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self::Check { options } = self;
-        let config = options.resolve()?;
+        let config = options.check()?;
         print!("{}", toml::to_string(&config).context("cannot print the configuration")?);
         Ok(ExitCode::SUCCESS)
     }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use decider::{Follower, Writer, system_clock};
-use events::Envelope;
+use events::{Envelope, Head};
 use projector::Store;
 use streams::log::embedded;
 use streams::nats::{self, Nats, NatsConfig};
@@ -44,6 +44,14 @@ impl Books {
         let log = open_log(config, nats).await?;
         let vault = Vault::open(config.vault.expose(), &secrets).await;
         let vault = vault.with_context(|| format!("cannot open the vault at {}", config.vault))?;
+        // Whoever wrote the log first had tied a vault to it before.
+        let empty = log.head().await? == Head::empty(log.id());
+        ensure!(
+            empty || vault.is_bound().await?,
+            "the log holds commits, but the vault at {} is new and can open none of them: \
+             restore the vault, or point --vault at it",
+            config.vault
+        );
         vault.bind(log.id()).await?;
         Ok(Self { log, vault, secrets })
     }
@@ -123,4 +131,48 @@ impl Ways {
 pub(crate) async fn open_store(config: &Config) -> Result<Store> {
     let store = Store::open(config.database.expose()).await;
     store.with_context(|| format!("cannot open the tables at {}", config.database))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Options;
+    use events::sealed::Clear;
+    use events::user::TokenKind;
+    use events::user::command::register::Register;
+    use events::user::command::token::NewToken;
+    use events::{Actor, CommandId};
+
+    #[tokio::test]
+    async fn a_new_vault_beside_an_old_log_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Some(folder.path().to_path_buf());
+        let config = Options { data, ..Options::default() }.resolve().unwrap();
+        let secrets = Secrets::init(&config.secrets).unwrap();
+        let digest = vault::token_digest("token");
+        let register = Register {
+            username: Clear::new("ada"),
+            username_digest: secrets.username_digest("ada"),
+            email: Clear::new("ada@example.org"),
+            email_digest: secrets.email_digest("ada@example.org"),
+            password_hash: Clear::new("*"),
+            bootstrap: false,
+            token: NewToken { digest, kind: TokenKind::Api, lifetime_s: 60, cap_s: 60 },
+        };
+        let envelope = Envelope {
+            id: CommandId::from_uuid(uuid::Uuid::new_v4()),
+            actor: Actor::Anonymous,
+            correlation: None,
+            causation: None,
+            body: None,
+            command: register.into(),
+        };
+        let books = Books::open(&config, None).await.unwrap();
+        books.decide(envelope).await.unwrap().unwrap();
+        books.vault.close().await;
+        Books::open(&config, None).await.unwrap();
+        std::fs::remove_file(folder.path().join("vault.db")).unwrap();
+        let refused = Books::open(&config, None).await.err().unwrap().to_string();
+        assert!(refused.contains("vault") && refused.contains("is new"), "{refused}");
+    }
 }

@@ -178,6 +178,11 @@ fn wrong_configuration_is_named() {
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert_eq!(checked.status.code(), Some(1), "{said}");
     assert!(said.contains("listn") && said.contains(file), "{said}");
+    let mut misspelled = signcall();
+    misspelled.args(["config", "check"]).env("SIGNCALL_LISTN", "x");
+    let misspelled = misspelled.output().unwrap();
+    assert!(!misspelled.status.success());
+    assert!(String::from_utf8_lossy(&misspelled.stderr).contains("SIGNCALL_LISTN"));
     let role = run(&["config", "check", "--roles", "chief"]);
     assert!(String::from_utf8_lossy(&role.stderr).contains("chief"));
     let fine = run(&["config", "check", "--nats-password", "pa55word"]);

@@ -1,5 +1,6 @@
 //! Models from the command line: listed, trained on a handful of clips, measured.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use clips::pose;
@@ -22,7 +23,7 @@ fn clips(folder: &Path) {
     {
         let frames = recognizer::synthetic::sentence(&[sign], seed).unwrap();
         let path = format!("{sign}/{signer}-{seed:03}.pose");
-        table += &format!("{path},{sign},{signer},{},\n", frames.len());
+        writeln!(table, "{path},{sign},{signer},{},", frames.len()).unwrap();
         let clip = pose::Clip { width: 640, height: 480, fps: 15.0, frames };
         let file = folder.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
