@@ -44,6 +44,11 @@ impl Vault {
         Ok(Self(Arc::new(Inner { database, key_encryption, cache: Cache::default() })))
     }
 
+    /// Whether this vault was ever tied to a log; a new one holds no keys.
+    pub async fn is_bound(&self) -> Result<bool, VaultError> {
+        Ok(self.0.database.stated(LOG).await?.is_some())
+    }
+
     /// Ties this vault to a log, the first time; afterwards refuses every other one.
     pub async fn bind(&self, log: LogId) -> Result<(), VaultError> {
         let found = self.0.database.fact(LOG, &log.to_string()).await?;

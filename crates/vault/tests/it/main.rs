@@ -190,8 +190,10 @@ async fn what_does_not_belong_together_is_refused() {
     for place in Place::each("vault::what_does_not_belong_together_is_refused").await {
         let vault = place.vault().await;
         let log = LogId::derived(LogId::from_uuid(uuid::Uuid::nil()).uuid(), "log");
+        assert!(!vault.is_bound().await.unwrap());
         vault.bind(log).await.unwrap();
         vault.bind(log).await.unwrap();
+        assert!(vault.is_bound().await.unwrap());
         let other = LogId::derived(log.uuid(), "other");
         assert!(matches!(vault.bind(other).await, Err(VaultError::WrongLog { .. })));
         let stranger = Place::sqlite();
