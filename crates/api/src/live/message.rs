@@ -1,6 +1,7 @@
 //! What listeners get: entries of the room's sequence, and ephemeral messages, marked as such.
 
 use axum::extract::ws::Utf8Bytes;
+use events::room::Room;
 use events::{State, UserId};
 use projector::{FeedEntry, FeedKind};
 use serde_json::{Value, json};
@@ -53,6 +54,7 @@ pub(crate) fn relayed(message: &LiveMessage, state: &State) -> Option<Out> {
     let room = state.rooms.get(message.room())?;
     match message {
         LiveMessage::Feed { .. } => None,
+        LiveMessage::Partial { segment, .. } if is_final(room, segment) => None,
         LiveMessage::Partial { user, segment, .. } => room.captions(*user).then(|| {
             let mut data = segment.clone();
             if let Value::Object(fields) = &mut data {
@@ -80,6 +82,13 @@ pub(crate) fn relayed(message: &LiveMessage, state: &State) -> Option<Out> {
                 ephemeral("signal", &data, Some(*to))
             }),
     }
+}
+
+/// Whether a segment's final is in the log already. A worker that takes over plays the frames of an
+/// utterance again, and what was final must not seem open again.
+fn is_final(room: &Room, segment: &Value) -> bool {
+    let id = segment.get("segment_id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    id.is_some_and(|id| room.segment(id).is_some())
 }
 
 /// Everything up to here was sent: what follows is live.

@@ -51,6 +51,10 @@ async fn two_people_meet_chat_and_sign() {
     let spoken = socket.next_of("transcript").await;
     assert_eq!(spoken["data"]["ts_content"], "hello");
     assert_eq!(spoken["data"]["user_id"], user.get());
+    let segment = json!({ "segment_id": spoken["data"]["segment_id"], "text": "hel" });
+    server.live.publish(LiveMessage::Partial { room: room_id, user, segment });
+    socket.send(&json!({ "type": "ping" })).await;
+    socket.next_of_but("pong", "partial").await;
 
     let list = ada.get(&format!("/rooms/{code}/transcripts")).await.expect(200);
     assert_eq!(list["data"][0], spoken["data"]);
