@@ -152,6 +152,7 @@ impl ApiError {
             Self::Frames(error) => match error {
                 FramesError::Full { .. } => (S::TOO_MANY_REQUESTS, "frames_full"),
                 FramesError::TooManyUploads { .. } => (S::TOO_MANY_REQUESTS, "too_many_uploads"),
+                FramesError::TooManyStreams { .. } => (S::TOO_MANY_REQUESTS, "too_many_streams"),
                 FramesError::OutOfOrder { .. } => (S::UNPROCESSABLE_ENTITY, "out_of_order"),
                 FramesError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "frames_unavailable"),
             },

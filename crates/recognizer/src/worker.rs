@@ -215,6 +215,7 @@ async fn fetch(frames: Frames, ahead: mpsc::Sender<FrameBatch>) {
             Err(
                 error @ (FramesError::Full { .. }
                 | FramesError::TooManyUploads { .. }
+                | FramesError::TooManyStreams { .. }
                 | FramesError::OutOfOrder { .. }),
             ) => {
                 tracing::error!(%error, "the frame buffer answers a question that was not asked");

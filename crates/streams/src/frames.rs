@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ledger::UPLOADS_MAX;
 pub use ledger::{IDLE_MAX, LIVE_AGE_MAX, LIVE_FRAMES_MAX, STREAM_BYTES_MAX, UPLOAD_FRAMES_MAX};
-pub use local::{BUFFER_BYTES_MAX, STREAMS_MAX, local};
+pub use local::{BUFFER_BYTES_MAX, STREAMS_MAX, STREAMS_OF_USER_MAX, local};
 pub use nats::over_nats;
 
 /// The sender's name for a stream of frames: 1 to 64 of `A-Z a-z 0-9 - _`.
@@ -105,6 +105,12 @@ pub enum FramesError {
         waiting: u32,
         /// How many may.
         max: u32,
+    },
+    /// Too many streams of this user are open.
+    #[error("{max} of your streams wait for their captions; go on with one of them, or later")]
+    TooManyStreams {
+        /// How many may.
+        max: usize,
     },
     /// The first frame is not the one that should come next.
     #[error("the batch begins at frame {found}, but frame {expected} comes next: send that one")]

@@ -159,7 +159,17 @@ impl<T> Ledger<T> {
 
     /// Nothing waits and nobody came for long: it may be forgotten.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.waiting.is_empty() && self.is_unused(now)
+        self.is_done() && self.is_unused(now)
+    }
+
+    /// Nothing waits.
+    pub(super) fn is_done(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// When somebody last came.
+    pub(super) fn used(&self) -> Instant {
+        self.used
     }
 
     /// Nobody came for long.

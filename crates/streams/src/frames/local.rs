@@ -13,6 +13,8 @@ use super::{FrameBatch, FrameBuffer, FrameFormat, Frames, FramesError, StreamKey
 
 /// Streams that are remembered at the same time.
 pub const STREAMS_MAX: usize = 16_384;
+/// Streams of one user that are remembered at the same time: nobody takes all places.
+pub const STREAMS_OF_USER_MAX: usize = 256;
 /// Bytes of all frames that wait.
 pub const BUFFER_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How often all streams are looked at for what is too old.
@@ -93,8 +95,16 @@ impl Buffer {
         Ok(stream.ledger.status())
     }
 
-    /// May one more stream begin?
-    fn make_room(&self, batch: &FrameBatch) -> Result<(), FramesError> {
+    /// May one more stream begin? Who has many gives up the one that was longest unused.
+    fn make_room(&mut self, batch: &FrameBatch) -> Result<(), FramesError> {
+        let own = self.streams.iter().filter(|(key, _)| key.user == batch.key.user);
+        if own.clone().count() >= STREAMS_OF_USER_MAX {
+            let done = own.filter(|(_, stream)| stream.ledger.is_done());
+            let oldest = done.min_by_key(|(_, stream)| stream.ledger.used());
+            let oldest = oldest.map(|(key, _)| key.clone());
+            let max = STREAMS_OF_USER_MAX;
+            self.streams.remove(&oldest.ok_or(FramesError::TooManyStreams { max })?);
+        }
         if self.streams.len() >= STREAMS_MAX {
             return Err(FramesError::Unavailable(format!("{STREAMS_MAX} streams are open")));
         }
@@ -195,5 +205,55 @@ impl FrameBuffer for LocalFrames {
     ) -> BoxFuture<'a, Result<(), FramesError>> {
         self.buffer.lock().done(key, done_seq);
         Box::pin(future::ready(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::frames::StreamId;
+
+    #[test]
+    fn one_user_does_not_take_the_places_of_all() {
+        let (mut buffer, start) = (Buffer::default(), Instant::now());
+        let key = |user, stream: usize| StreamKey {
+            room: RoomId::new(1),
+            user: UserId::new(user),
+            stream: StreamId::new(&format!("s{stream}")).unwrap(),
+        };
+        let mut push = |user, stream, now| {
+            let key = key(user, stream);
+            buffer.push(
+                FrameBatch {
+                    key: key.clone(),
+                    first_seq: 0,
+                    count: 1,
+                    format: FrameFormat::Landmarks,
+                    payload: Bytes::from_static(b"frame"),
+                    flush: false,
+                    received_us: 0,
+                    model: None,
+                },
+                now,
+            )?;
+            if let Some(stream) = buffer.streams.get_mut(&key) {
+                let done = if user == 1 { Vec::new() } else { stream.ledger.done(1) };
+                stream.forget(&done);
+            }
+            Ok(buffer.streams.len())
+        };
+        for stream in 0..STREAMS_OF_USER_MAX {
+            push(1, stream, start).unwrap();
+        }
+        let refused = FramesError::TooManyStreams { max: STREAMS_OF_USER_MAX };
+        assert_eq!(push(1, STREAMS_OF_USER_MAX, start), Err(refused));
+        for stream in 0..=STREAMS_OF_USER_MAX {
+            let now = start + Duration::from_millis(stream as u64);
+            assert!(push(2, stream, now).unwrap() <= 2 * STREAMS_OF_USER_MAX);
+        }
+        assert!(!buffer.streams.contains_key(&key(2, 0)));
+        assert!(buffer.streams.contains_key(&key(2, STREAMS_OF_USER_MAX)));
     }
 }
