@@ -126,7 +126,7 @@ pub(crate) fn perform(frames: &[Frame], dice: &mut Dice) -> Vec<Frame> {
     let mut played = stretch(frames, first, last, tempo);
     let width = shoulders(&played).unwrap_or(0.25 * played[0].width);
     let place = Place::random(dice, width);
-    let turns = [Turn::random(dice, 1.0), Turn::random(dice, 1.0)];
+    let turns = [Turn::random(dice, 0.2, 0.0), Turn::random(dice, 0.2, 0.0)];
     let noise = [dice.even(0.0, 0.012), dice.even(0.0, 0.01) * width];
     for frame in &mut played {
         place.reach(frame);
@@ -287,10 +287,10 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// By chance; `reach` 1 for what leaves a sign the same.
-    pub(crate) fn random(dice: &mut Dice, reach: f32) -> Self {
-        let most = [0.2 * reach, 0.3 * reach, 0.3 * reach];
-        Self { angles: most.map(|most| dice.even(-most, most).sin_cos()) }
+    /// By chance, at most `plane` radians in the picture and `depth` out of it. Signs stand only the
+    /// first: depths are too rough to be turned into places.
+    pub(crate) fn random(dice: &mut Dice, plane: f32, depth: f32) -> Self {
+        Self { angles: [plane, depth, depth].map(|most| dice.even(-most, most).sin_cos()) }
     }
 
     /// Turns that hand.

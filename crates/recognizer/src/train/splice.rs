@@ -251,7 +251,7 @@ impl Story {
 fn wander(frames: &[Frame], dice: &mut Dice) -> Vec<Frame> {
     let held = &frames[dice.below(frames.len())];
     let width = shoulders(frames).unwrap_or(0.25 * held.width);
-    let turns = [0, 1].map(|_| Turn::random(dice, 3.0));
+    let turns = [0, 1].map(|_| Turn::random(dice, 0.6, 0.9));
     let paths = [0, 1].map(|_| Path::random(dice, width));
     let mut moved = frames.to_vec();
     for (time, frame) in moved.iter_mut().enumerate() {
