@@ -126,14 +126,14 @@ pub(crate) fn perform(frames: &[Frame], dice: &mut Dice) -> Vec<Frame> {
     let mut played = stretch(frames, first, last, tempo);
     let width = shoulders(&played).unwrap_or(0.25 * played[0].width);
     let place = Place::random(dice, width);
-    let turns = [Turn::random(dice, 0.2, 0.0), Turn::random(dice, 0.2, 0.0)];
+    let turns = [dice.even(-0.2, 0.2), dice.even(-0.2, 0.2)];
     let noise = [dice.even(0.0, 0.012), dice.even(0.0, 0.01) * width];
     for frame in &mut played {
         place.reach(frame);
         for (side, hand) in [&mut frame.left, &mut frame.right].into_iter().enumerate() {
             let Some(points) = hand else { continue };
             let size = palm(points);
-            turns[side].turn(points);
+            turn(points, turns[side]);
             for point in points.iter_mut() {
                 point.x += dice.normal(noise[0] * size);
                 point.y += dice.normal(noise[0] * size);
@@ -280,30 +280,15 @@ pub(crate) fn palm(hand: &[Point; 21]) -> f32 {
     (hand[0].x - hand[9].x).hypot(hand[0].y - hand[9].y)
 }
 
-/// A hand held a little differently, or seen from elsewhere: turned about its wrist.
-pub(crate) struct Turn {
-    /// Sine and cosine in the picture's plane, about the upright axis, about the level axis.
-    angles: [(f32, f32); 3],
-}
-
-impl Turn {
-    /// By chance, at most `plane` radians in the picture and `depth` out of it. Signs stand only the
-    /// first: depths are too rough to be turned into places.
-    pub(crate) fn random(dice: &mut Dice, plane: f32, depth: f32) -> Self {
-        Self { angles: [plane, depth, depth].map(|most| dice.even(-most, most).sin_cos()) }
-    }
-
-    /// Turns that hand.
-    pub(crate) fn turn(&self, hand: &mut [Point; 21]) {
-        let wrist = hand[0];
-        let [plane, upright, level] = self.angles;
-        for point in hand {
-            let (x, y, z) = (point.x - wrist.x, point.y - wrist.y, point.z - wrist.z);
-            let (x, y) = (plane.1 * x - plane.0 * y, plane.0 * x + plane.1 * y);
-            let (x, z) = (upright.1 * x - upright.0 * z, upright.0 * x + upright.1 * z);
-            let (y, z) = (level.1 * y - level.0 * z, level.0 * y + level.1 * z);
-            (point.x, point.y, point.z) = (wrist.x + x, wrist.y + y, wrist.z + z);
-        }
+/// Turns a hand about its wrist, in the picture's plane only: depths are too rough to be turned
+/// into places.
+fn turn(hand: &mut [Point; 21], angle: f32) {
+    let (sin, cos) = angle.sin_cos();
+    let wrist = hand[0];
+    for point in hand {
+        let (x, y) = (point.x - wrist.x, point.y - wrist.y);
+        point.x = wrist.x + cos * x - sin * y;
+        point.y = wrist.y + sin * x + cos * y;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use clips::landmarks::{Frame, Point};
 
-use super::augment::{Scene, Turn, between, clock, palm, perform, shoulders};
+use super::augment::{Scene, between, clock, palm, perform, shoulders};
 use super::data::Clip;
 use super::random::Dice;
 use crate::features::{Extractor, FEATURES};
@@ -19,10 +19,6 @@ const OPENING: f32 = 0.4;
 const ENDING: usize = 4;
 /// Frames that a photograph is shown.
 const STILL_FRAMES: usize = 20;
-/// How often a sign is replaced by hands that move without meaning.
-const WANDER_SHARE: f32 = 0.07;
-/// "No sign" is drawn this much more often than a label.
-const SILENCE: f32 = 2.5;
 /// How often a photographed letter counts, in clips.
 const STILL_CLIPS: f32 = 40.0;
 
@@ -116,10 +112,6 @@ impl Corpus {
         for _ in 0..count {
             let index = pool.draw(dice);
             let clip = &self.clips[index];
-            if pool.mode == Mode::Signing && dice.chance(WANDER_SHARE) && clip.label.len() > 1 {
-                story.add(wander(&perform(&clip.frames, dice), dice), BLANK as u32, dice);
-                continue;
-            }
             let mut frames = if clip.stills {
                 let photo = clip.frames[dice.below(clip.frames.len())].clone();
                 perform(&vec![photo; STILL_FRAMES], dice)
@@ -163,8 +155,7 @@ fn pool(mode: Mode, weight: f32, members: Vec<usize>, clips: &[Clip], classes: &
         .iter()
         .map(|&index| {
             let count: f32 = counts[&classes[index]];
-            let weight = if classes[index] == BLANK as u32 { SILENCE } else { 1.0 };
-            sum += weight * size(index) * count.sqrt() / count;
+            sum += size(index) * count.sqrt() / count;
             sum
         })
         .collect();
@@ -244,53 +235,6 @@ impl Story {
             self.allowed.push(allowed);
         }
         self.last = None;
-    }
-}
-
-/// Hands in one shape of a clip, turned and moved at random: nobody says anything with it.
-fn wander(frames: &[Frame], dice: &mut Dice) -> Vec<Frame> {
-    let held = &frames[dice.below(frames.len())];
-    let width = shoulders(frames).unwrap_or(0.25 * held.width);
-    let turns = [0, 1].map(|_| Turn::random(dice, 0.6, 0.9));
-    let paths = [0, 1].map(|_| Path::random(dice, width));
-    let mut moved = frames.to_vec();
-    for (time, frame) in moved.iter_mut().enumerate() {
-        (frame.left, frame.right) = (held.left, held.right);
-        for (side, hand) in [&mut frame.left, &mut frame.right].into_iter().enumerate() {
-            let Some(points) = hand else { continue };
-            turns[side].turn(points);
-            let (x, y) = paths[side].at(time as f32 / frames.len() as f32);
-            for point in points.iter_mut() {
-                point.x += x;
-                point.y += y;
-            }
-            if let Some(body) = &mut frame.body {
-                body[15 + side] = Point { z: 0.0, confidence: 0.9, ..points[0] };
-            }
-        }
-    }
-    moved
-}
-
-/// A way a hand may wander: an offset, a drift, a swing.
-struct Path {
-    offset: [f32; 2],
-    drift: [f32; 2],
-    swing: [f32; 2],
-    turns: f32,
-}
-
-impl Path {
-    fn random(dice: &mut Dice, width: f32) -> Self {
-        let mut pair = |deviation: f32| [0, 1].map(|_| dice.normal(deviation * width));
-        let (offset, drift, swing) = (pair(0.35), pair(0.4), pair(0.15));
-        Self { offset, drift, swing, turns: dice.even(0.3, 2.5) }
-    }
-
-    fn at(&self, share: f32) -> (f32, f32) {
-        let wave = (std::f32::consts::TAU * self.turns * share).sin();
-        let along = |i: usize| self.offset[i] + self.drift[i] * share + self.swing[i] * wave;
-        (along(0), along(1))
     }
 }
 
