@@ -187,13 +187,13 @@ pub(crate) async fn change_me(
     app.user_row(asked.caller.user).await.map(Json)
 }
 
-/// `PUT /users/me/password`: every other log-in ends.
+/// `PUT /users/me/password`: every log-in ends, that of the request too.
 pub(crate) async fn change_password(
     State(app): State<App>,
     asked: Asked<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
     let NewPassword { current, new } = asked.body;
-    let Caller { user, token, .. } = asked.caller;
+    let user = asked.caller.user;
     let me = app.user_row(user).await?;
     let errors = password::check("new", new.expose(), &[&me.username, &me.email]);
     if !errors.is_empty() {
@@ -201,7 +201,7 @@ pub(crate) async fn change_password(
     }
     verify_own(&app, user, &me.username, current).await?;
     let password_hash = Clear::new(app.passwords.hash(new).await?);
-    let command = ChangePassword { user, password_hash, keep: Some(token) };
+    let command = ChangePassword { user, password_hash };
     app.submit(&asked.ask, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -52,6 +52,8 @@ class Account extends View {
       button: t('reset.set.button'),
       send: async (data) => {
         await api('PUT', '/users/me/password', { json: { current: data.current, new: data.new } });
+        // Every log-in has ended, this one too: begin another.
+        await api('POST', '/sessions', { json: { username: session.me?.username, password: data.new } });
         element.reset();
         fill(done, t('account.password.done'));
       },

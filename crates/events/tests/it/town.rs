@@ -131,7 +131,7 @@ fn of_user(
         6 => token::RenewToken { user, token: token_id, lifetime_s: 600, when_left_s: 60 }.into(),
         7 => token::RevokeToken { token: token_id }.into(),
         8 => token::RevokeTokens {}.into(),
-        9 => account::ChangePassword { user, password_hash, keep: Some(token_id) }.into(),
+        9 => account::ChangePassword { user, password_hash }.into(),
         10 => account::DeleteUser { user, erase_content: other.is_multiple_of(2) }.into(),
         11 => admin::GrantAdmin { user }.into(),
         12 => admin::RevokeAdmin { user }.into(),

@@ -153,7 +153,7 @@ impl World {
             3 => drop(self.act(actor, token::RevokeTokens {}).await),
             4 => {
                 let password_hash = Clear::new(format!("$2b$12$new{}", dice.roll(100)));
-                let change = account::ChangePassword { user, password_hash, keep: None };
+                let change = account::ChangePassword { user, password_hash };
                 self.act(actor, change).await;
             }
             5 => {

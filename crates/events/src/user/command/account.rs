@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::register::{checked_email, checked_username};
 use super::{administrator, existing, of_user};
 use crate::command::{Actor, Decision, Rejection, SystemRole};
-use crate::id::{NameDigest, TokenId, UserId};
+use crate::id::{NameDigest, UserId};
 use crate::room::Phase;
 use crate::room::command::acting_user;
 use crate::sealed::{Clear, Personal};
@@ -16,15 +16,13 @@ use crate::user::event::{
     UsernameChanged,
 };
 
-/// Set another password; every other log-in ends.
+/// Set another password; every log-in ends, that of the request too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangePassword {
     /// Whose.
     pub user: UserId,
     /// bcrypt; the API has verified the current one, or an operator asks.
     pub password_hash: Clear,
-    /// The log-in that asked, which lives on.
-    pub keep: Option<TokenId>,
 }
 
 /// Take another name.
@@ -69,7 +67,7 @@ impl ChangePassword {
             user_id,
             vec![
                 UserEvent::PasswordChanged(PasswordChanged { user_id, password_hash }),
-                UserEvent::TokensRevoked(TokensRevoked { user_id, except: self.keep, reason }),
+                UserEvent::TokensRevoked(TokensRevoked { user_id, except: None, reason }),
             ],
         ))
     }
@@ -146,16 +144,14 @@ mod tests {
     use crate::user::command::guest::RegisterGuest;
 
     #[test]
-    fn a_new_password_ends_every_other_log_in() {
+    fn a_new_password_ends_every_log_in() {
         let mut town = Scenario::new();
         let (ada, bob) = (town.user("Ada"), town.user("Bob"));
-        let token = town.state().users.get(ada).unwrap().tokens[0].id;
-        let change = |keep| ChangePassword { user: ada, password_hash: Clear::new("new"), keep };
-        town.when(Actor::User(ada), change(Some(token))).unwrap();
-        assert!(town.state().users.get(ada).unwrap().token(token).is_some());
-        assert!(matches!(town.refused(Actor::User(bob), change(None)), Rejection::Forbidden(_)));
-        town.when(Actor::System(SystemRole::Operator), change(None)).unwrap();
+        let change = || ChangePassword { user: ada, password_hash: Clear::new("new") };
+        assert!(matches!(town.refused(Actor::User(bob), change()), Rejection::Forbidden(_)));
+        town.when(Actor::User(ada), change()).unwrap();
         assert!(town.state().users.get(ada).unwrap().tokens.is_empty());
+        town.when(Actor::System(SystemRole::Operator), change()).unwrap();
     }
 
     #[test]
