@@ -147,7 +147,7 @@ mod tests {
     async fn a_new_vault_beside_an_old_log_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let data = Some(folder.path().to_path_buf());
-        let config = Options { data, ..Options::default() }.resolve().unwrap();
+        let config = Options { data, ..Options::default() }.over_defaults().unwrap();
         let secrets = Secrets::init(&config.secrets).unwrap();
         let digest = vault::token_digest("token");
         let register = Register {
