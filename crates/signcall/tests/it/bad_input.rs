@@ -28,6 +28,9 @@ async fn bad_requests_are_refused_and_change_nothing() {
     let (status, _) =
         rita.put(&format!("/rooms/{code}/captions/me"), json!({ "consent": true })).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
+    // Her own read waits until the tables hold her consent.
+    let (status, _) = rita.get(&format!("/rooms/{code}/participants")).await;
+    assert_eq!(status, StatusCode::OK);
     let before = everything(&world.database).await;
     let messages = format!("/rooms/{code}/messages");
 
