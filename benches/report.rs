@@ -11,7 +11,6 @@ pub fn milliseconds(duration: Duration) -> f64 {
 }
 
 /// Prints the figures of the benchmark `name`.
-#[expect(clippy::print_stdout, reason = "printing is what this program is for")]
 pub fn print(name: &str, figures: &Map<String, Value>) {
     println!("{name}");
     for (key, value) in figures {
@@ -26,7 +25,6 @@ pub fn print(name: &str, figures: &Map<String, Value>) {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "printing is what this program is for")]
 fn line(depth: usize, key: &str, value: &Value) {
     let indent = "  ".repeat(depth);
     match value {

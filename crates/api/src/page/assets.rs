@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-files! [
+files![
     "app.js",
     "call/call.js",
     "call/caption-settings.js",
