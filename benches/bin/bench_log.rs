@@ -54,7 +54,6 @@ fn decide_per_s(time: Duration) -> f64 {
     let (mut decided, mut last_id) = (0_u64, 1 << 52);
     while start.elapsed() < time {
         let mut state = town.scenario.state().clone();
-        let round = Instant::now();
         for (actor, command) in &commands {
             let mut stamp = Stamp::new(now, last_id);
             if let Ok(decision) = command.decide(&state, *actor, &mut stamp) {
@@ -63,7 +62,6 @@ fn decide_per_s(time: Duration) -> f64 {
             }
             last_id = stamp.last_id();
         }
-        let _ = round.elapsed();
     }
     decided as f64 / start.elapsed().as_secs_f64()
 }

@@ -56,7 +56,7 @@ pub(crate) enum ApiError {
     CrossOrigin,
     #[error("{0}")]
     Forbidden(&'static str),
-    #[error("there is nothing at this address; see /api/v1/openapi.json")]
+    #[error("there is nothing at this address; check its path, below /api/v1")]
     NoRoute,
     #[error("this address does not answer to this method")]
     Method,

@@ -54,7 +54,7 @@ pub enum LiveMessage {
         user: UserId,
         /// Which stream of theirs.
         stream: StreamId,
-        /// The last frame that need not be kept.
+        /// The first frame that is not done: those below it need not be kept.
         done_seq: u64,
     },
     /// Frames were dropped, or the recognizer can't keep up.
