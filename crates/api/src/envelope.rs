@@ -2,10 +2,11 @@
 //! as a problem, and sets the headers that every answer has.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
@@ -39,6 +40,7 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     request.extensions_mut().insert(context.clone());
     let started = std::time::Instant::now();
     let (method, path) = (request.method().clone(), loggable(request.uri().path()));
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
     let mut response = match tokio::time::timeout(app.config.request_timeout, answer).await {
         Ok(Ok(response)) => response,
@@ -51,6 +53,7 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
             let (request_id, code) = (context.id(), problem.code);
             tracing::warn!(request_id, %method, path, code, cause, "a request failed");
         }
+        metrics::counter!("signcall_http_problems_total", "code" => problem.code).increment(1);
         let headers = std::mem::take(response.headers_mut());
         let status = response.status();
         response = (status, Json(problem)).into_response();
@@ -59,13 +62,26 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
         response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
     }
     set_headers(response.headers_mut(), &context, app.config.cors_origins.is_empty());
-    let took_ms = started.elapsed().as_millis() as u64;
-    let status = response.status().as_u16();
+    let took = started.elapsed();
+    let (took_ms, status) = (took.as_millis() as u64, response.status().as_u16());
+    count(&method, route.as_ref(), status, took);
     tracing::debug!(request_id = context.id(), %method, path, status, took_ms, "answered");
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().remove(header::CACHE_CONTROL);
     }
     response
+}
+
+/// One more request of a route; those of no route are counted as one, whatever they asked for.
+fn count(method: &Method, route: Option<&MatchedPath>, status: u16, took: Duration) {
+    let route = route.map_or("none", MatchedPath::as_str).to_owned();
+    let labels = [
+        ("method", method.as_str().to_owned()),
+        ("route", route.clone()),
+        ("status", status.to_string()),
+    ];
+    metrics::counter!("signcall_http_requests_total", &labels).increment(1);
+    metrics::histogram!("signcall_http_request_seconds", "route" => route).record(took);
 }
 
 /// A path without the secret that it may end in.

@@ -133,7 +133,9 @@ impl Shared {
                 // Nobody listening is no error.
                 let _ = self.commits.send(Arc::new(applied));
             }
-            self.position.send_replace(block.head().position);
+            let position = block.head().position;
+            self.position.send_replace(position);
+            metrics::gauge!("signcall_follower_position").set(position.get() as f64);
         }
         if !more {
             *self.looked.lock() = asked;
@@ -168,6 +170,8 @@ async fn follow(shared: Arc<Shared>, log: Log, vault: Vault) {
     let mut appended = log.appended();
     let (mut failing, mut end) = (false, None);
     loop {
+        let unseen = shared.looked.lock().elapsed();
+        metrics::gauge!("signcall_follower_unseen_seconds").set(unseen.as_secs_f64());
         match shared.step(&log, &vault, &mut end).await {
             Ok(true) => continue,
             Ok(false) => {

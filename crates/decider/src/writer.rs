@@ -154,10 +154,13 @@ impl Writer {
         if let Err(error) = self.sweep().await {
             tracing::error!(%error, "keys of deleted data could not be destroyed; trying again");
         }
+        metrics::gauge!("signcall_keys_to_destroy").set(self.leftovers.len() as f64);
     }
 }
 
 fn refuse(waiting: &mut Vec<Submitted>, error: &SubmitError) {
+    let failed = waiting.len() as u64;
+    metrics::counter!("signcall_commands_total", "outcome" => "failed").increment(failed);
     for submitted in waiting.drain(..) {
         // A caller who has gone is no error.
         let _ = submitted.reply.send(Err(error.clone()));

@@ -1,7 +1,7 @@
 //! The projector: follows the log from the checkpoint on, and tells readers how far it has come.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::{Head, Position};
 use streams::{Live, LiveMessage, Log, LogError};
@@ -61,6 +61,7 @@ impl Projector {
                 Ok(()) => {}
                 Err(error) if passes(&error) => {
                     tracing::warn!(%error, "the projector tries again");
+                    metrics::counter!("signcall_projection_retries_total").increment(1);
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 Err(error) => return Err(error),
@@ -78,10 +79,13 @@ impl Projector {
             let mut ahead = Ahead::start(log, vault, now.head, None, self.batch_bytes);
             while !reached(&now) {
                 let Some(batch) = ahead.next().await? else { break };
+                let begun = Instant::now();
                 let Some(written) = batch.write(self.store.db(), &now).await? else {
                     tracing::debug!("another projector is ahead");
                     break;
                 };
+                metrics::histogram!("signcall_projection_seconds").record(begun.elapsed());
+                metrics::counter!("signcall_projection_events_total").increment(written.events);
                 now = written.checkpoint;
                 self.announce(&written);
             }
@@ -93,6 +97,7 @@ impl Projector {
 
     fn announce(&self, written: &Written) {
         let position = written.checkpoint.head.position;
+        metrics::gauge!("signcall_projection_position").set(position.get() as f64);
         self.store.reached(position);
         self.vault.forget(&written.done.destroyed);
         for (room, seq) in &written.done.grown {

@@ -13,6 +13,7 @@
 //! * [`segment`]: a caption with its names and times.
 
 mod intake;
+mod report;
 pub mod segment;
 mod teller;
 #[cfg(test)]

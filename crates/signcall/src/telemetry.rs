@@ -1,5 +1,8 @@
 //! Log lines on standard error, as text or JSON; standard output is for results.
 
+mod catalog;
+pub(crate) mod process;
+
 use std::io;
 
 use anyhow::{Context, Result};
@@ -28,9 +31,12 @@ pub(crate) fn start(config: &Config) -> Result<()> {
 pub(crate) fn serve_metrics(config: &Config) -> Result<()> {
     let Some(address) = config.metrics_listen else { return Ok(()) };
     PrometheusBuilder::new()
-        .with_http_listener(address)
-        .install()
+        .set_buckets(&catalog::BUCKETS)
+        .and_then(|builder| builder.with_http_listener(address).install())
         .with_context(|| format!("cannot serve metrics at {address}"))?;
+    catalog::describe();
+    let watch = std::thread::Builder::new().name("process-metrics".into());
+    watch.spawn(process::watch).context("cannot start a thread")?;
     let labels =
         [("version", env!("CARGO_PKG_VERSION").into()), ("roles", config.roles.to_string())];
     metrics::gauge!("signcall_info", &labels).set(1.0);

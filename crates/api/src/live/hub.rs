@@ -83,6 +83,7 @@ impl Hub {
         let (number, user) = (hub.next, caller.user);
         hub.next += 1;
         hub.all += 1;
+        metrics::gauge!("signcall_sockets").set(hub.all as f64);
         *hub.of_user.entry(user).or_default() += 1;
         let (close, closed) = watch::channel(None);
         let listened = hub.rooms.entry(room).or_insert_with(|| {
@@ -112,6 +113,7 @@ impl Hub {
             }
         }
         hub.all -= 1;
+        metrics::gauge!("signcall_sockets").set(hub.all as f64);
         if hub.all == 0 {
             hub.emptied.send_replace(());
         }

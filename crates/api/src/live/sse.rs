@@ -64,7 +64,11 @@ pub(crate) async fn open(
                     let event = Event::default().data(text.as_str());
                     (seq.map_or(event.clone(), |seq| event.id(seq.to_string())), Step::Go(seat))
                 }
-                Next::Close(close) => (Event::default().data(closing(close).as_str()), Step::Over),
+                Next::Close(close) => {
+                    let code = close.code().to_string();
+                    metrics::counter!("signcall_sockets_closed_total", "code" => code).increment(1);
+                    (Event::default().data(closing(close).as_str()), Step::Over)
+                }
             },
         };
         Some((Ok::<_, Infallible>(event), (app, step)))

@@ -80,6 +80,8 @@ struct Carrier {
 impl Carrier {
     async fn run(mut self, mut stream: SplitStream<WebSocket>, first: Option<Utf8Bytes>) {
         if let Some(close) = self.carry(&mut stream, first).await {
+            let code = close.code().to_string();
+            metrics::counter!("signcall_sockets_closed_total", "code" => code).increment(1);
             let reason = close.reason().into();
             let frame = Message::Close(Some(CloseFrame { code: close.code(), reason }));
             // Read on until the client has closed too, so that it gets the frame in any case.

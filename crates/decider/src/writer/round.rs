@@ -1,6 +1,7 @@
 //! One attempt at a round: decide, seal, append block by block, answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use events::block::COMMIT_BYTES_MAX;
 use events::{Block, Commit, KeyScope};
@@ -64,9 +65,12 @@ impl Writer {
             let next = &lines[durable..];
             let next = &next[..self.fitting(next)];
             let block = Arc::new(Block::build(&self.durable.head, next));
+            let begun = Instant::now();
             if let Err(error) = self.log.append(Arc::clone(&block)).await {
                 return Err(self.not_appended(error, next.len(), waiting));
             }
+            metrics::histogram!("signcall_append_seconds").record(begun.elapsed());
+            metrics::counter!("signcall_commits_total").increment(next.len() as u64);
             self.take_in(&block, &commits[durable..durable + next.len()]);
             durable += next.len();
             // Whoever deleted hears of it when the keys are gone.
@@ -131,6 +135,7 @@ impl Writer {
     ) -> Setback {
         match error {
             AppendError::Conflict { .. } => {
+                metrics::counter!("signcall_append_conflicts_total").increment(1);
                 self.synced = false;
                 Setback::Again
             }
@@ -155,6 +160,11 @@ impl Writer {
 
 fn reply(waiting: &mut Vec<Submitted>, due: impl Iterator<Item = (usize, Outcome)>) {
     let due: Vec<Outcome> = due.map(|(_, outcome)| outcome).collect();
+    let refused = due.iter().filter(|outcome| outcome.is_err()).count();
+    let counted = [("accepted", due.len() - refused), ("rejected", refused)];
+    for (outcome, count) in counted {
+        metrics::counter!("signcall_commands_total", "outcome" => outcome).increment(count as u64);
+    }
     for (submitted, outcome) in waiting.drain(..due.len()).zip(due) {
         // A caller who has gone is no error.
         let _ = submitted.reply.send(Ok(outcome));

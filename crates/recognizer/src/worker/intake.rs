@@ -1,6 +1,7 @@
 //! Batches into the engines: streams are opened where there is room, parked where there is none,
 //! and closed when they are idle, finished or unwanted.
 
+use super::report::report;
 use super::segment::Times;
 use super::teller::Teller;
 use super::{
@@ -143,6 +144,7 @@ impl Intake {
             .map(|(key, lane)| (lane.received_us, key.clone()))
             .collect();
         keys.sort_unstable();
+        report(&self.monitor.stats(), keys.len());
         for (_, key) in keys {
             self.advance(&key).await?;
         }
