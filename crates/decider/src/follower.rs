@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use events::{BlockNumber, Commit, Head, Position, State};
+use events::{BlockNumber, Commit, Head, Position, State, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use streams::{Log, LogError};
 use tokio::sync::{broadcast, watch};
@@ -80,6 +80,11 @@ impl Follower {
     /// Where the fold stands.
     pub fn head(&self) -> Head {
         self.shared.fold.read().head
+    }
+
+    /// When the last commit that the fold holds was decided.
+    pub fn time(&self) -> Timestamp {
+        self.shared.fold.read().time
     }
 
     /// The last commit that the fold holds.

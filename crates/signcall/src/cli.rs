@@ -3,6 +3,7 @@
 mod admin;
 mod config;
 mod demo;
+mod doctor;
 mod evaluate;
 mod init;
 mod model;
@@ -34,6 +35,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::Args),
+    /// Look at everything that a server stands on, and say what to do about what is wrong
+    Doctor(doctor::Args),
     /// Walk the whole path in a temporary folder, with synthetic signing
     Demo(demo::Args),
     /// Play .pose clips into a room, as if somebody signed there
@@ -76,6 +79,7 @@ impl Command {
             Self::Serve(args) => wait_for(args.run()),
             Self::Config(args) => args.run(),
             Self::Demo(args) => wait_for(args.run()),
+            Self::Doctor(args) => wait_for(args.run()),
             Self::Play(args) => wait_for(args.run()),
             Self::Replay(args) => wait_for(args.run()),
             Self::Train(args) => args.run(),

@@ -9,5 +9,6 @@ mod database;
 mod harness;
 mod kill;
 mod models;
+mod operator;
 mod path;
 mod signing;
