@@ -67,7 +67,7 @@ async fn metrics_tell_what_was_done() {
     for line in [
         r#"signcall_http_requests_total{method="POST",route="/api/v1/users",status="201"} 1"#,
         r#"signcall_http_requests_total{method="POST",route="/api/v1/users",status="422"} 1"#,
-        r#"signcall_http_problems_total{code="#,
+        "signcall_http_problems_total{code=",
         r#"signcall_commands_total{outcome="accepted"} 1"#,
         "signcall_commits_total 1",
         "signcall_append_seconds_count 1",
