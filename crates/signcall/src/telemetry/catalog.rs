@@ -170,4 +170,21 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_alert_has_its_runbook() {
+        let [alerts, runbooks] = ["deploy/prometheus/alerts.yml", "docs/runbooks.md"]
+            .map(|file| fs::read_to_string(root().join(file)).unwrap());
+        let pages: BTreeSet<_> = runbooks
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .map(str::to_lowercase)
+            .collect();
+        let links: Vec<_> =
+            alerts.lines().filter_map(|line| line.split("runbooks.md#").nth(1)).collect();
+        assert_eq!(links.len(), alerts.matches("- alert:").count());
+        for link in links {
+            assert!(pages.contains(link), "no runbook {link} among {pages:?}");
+        }
+    }
 }
