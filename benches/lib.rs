@@ -1,6 +1,11 @@
-//! Shared parts of the benchmarks: seeded inputs, loads, bare engines, the way figures are told.
+//! Shared parts of the benchmarks and of the chaos runs: seeded inputs, loads, bare engines,
+//! servers of their own, the way figures are told.
 
 pub mod bare;
 pub mod callers;
+pub mod chaos;
 pub mod fixtures;
+pub mod http;
+pub mod population;
 pub mod report;
+pub mod server;
