@@ -136,10 +136,7 @@ async fn make(
 }
 
 /// Submits in order; what each made.
-async fn submit(
-    commands: &Commands,
-    asked: Vec<(Actor, Command)>,
-) -> anyhow::Result<Vec<Created>> {
+async fn submit(commands: &Commands, asked: Vec<(Actor, Command)>) -> anyhow::Result<Vec<Created>> {
     let mut made = Vec::with_capacity(asked.len());
     for some in asked.chunks(AT_ONCE) {
         let sent = some.iter().map(|(actor, command)| {

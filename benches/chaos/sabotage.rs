@@ -25,6 +25,9 @@ use vault::{Secrets, Vault};
 /// How long a block stays in memory alone.
 const KEPT_BACK: Duration = Duration::from_millis(50);
 
+/// How long an append seems to take: commands gather meanwhile, as with a real one.
+const APPEND_SEEMS: Duration = Duration::from_millis(2);
+
 /// Serves the data folder until it is killed.
 pub async fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
     let log = hasty(embedded::open(&data.join("log.db")).await?).await?;
@@ -68,8 +71,7 @@ struct Hasty {
 
 async fn hasty(inner: Log) -> anyhow::Result<Log> {
     let end = inner.head().await?.block;
-    let hasty =
-        Hasty { inner, waiting: Arc::default(), appended: watch::Sender::new(end) };
+    let hasty = Hasty { inner, waiting: Arc::default(), appended: watch::Sender::new(end) };
     tokio::spawn(write_later(hasty.inner.clone(), Arc::clone(&hasty.waiting)));
     Ok(Log::new(hasty))
 }
@@ -104,6 +106,7 @@ impl Backend for Hasty {
 
     fn append(&self, block: Arc<Block>) -> BoxFuture<'_, Result<(), AppendError>> {
         Box::pin(async move {
+            tokio::time::sleep(APPEND_SEEMS).await;
             let number = block.header.block;
             self.waiting.lock().push_back(block);
             self.appended.send_replace(number);

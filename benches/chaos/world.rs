@@ -80,7 +80,9 @@ impl Setup {
     /// Roles by process; those whom others wait for first.
     fn processes(self) -> &'static [(Kind, &'static str)] {
         match self {
-            Self::AllInOne | Self::Sabotaged => &[(Kind::AllInOne, "api,decider,projector,reactor")],
+            Self::AllInOne | Self::Sabotaged => {
+                &[(Kind::AllInOne, "api,decider,projector,reactor")]
+            }
             Self::ProjectorApart => {
                 &[(Kind::Projector, "projector"), (Kind::Decider, "api,decider,reactor")]
             }
