@@ -4,8 +4,11 @@
 pub mod bare;
 pub mod callers;
 pub mod chaos;
+pub mod clipset;
 pub mod fixtures;
 pub mod http;
+pub mod latency;
+pub mod listeners;
 pub mod population;
 pub mod report;
 pub mod server;

@@ -125,3 +125,11 @@ pub async fn released(folder: &Path) -> anyhow::Result<()> {
         sleep(Duration::from_millis(1)).await;
     }
 }
+
+/// Lets this process, and those it starts, have as many files open as the machine allows.
+pub fn raise_file_limit() -> anyhow::Result<()> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
+}

@@ -24,7 +24,7 @@ mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use contract::{Arrival, Limits, Output, Overload, Pace, Stats, StreamRef};
+pub use contract::{Arrival, FrameAge, Limits, Output, Overload, Pace, Stats, StreamRef};
 pub use run::{Clock, Command, EngineThread, Health, Notice, Refused, Ticket};
 
 use crate::model::{Hop, Model, ModelError, ModelSpec};
@@ -42,6 +42,7 @@ pub struct Engine {
     free: Vec<u32>,
     times: StepTimes,
     stats: Stats,
+    ages: Vec<FrameAge>,
     log_probs: Vec<Vec<f32>>,
 }
 
@@ -59,6 +60,7 @@ impl Engine {
             free: Vec::new(),
             times: StepTimes::default(),
             stats: Stats::default(),
+            ages: Vec::new(),
             log_probs: vec![Vec::new(); limits.batch],
             model,
             limits,
@@ -179,6 +181,11 @@ impl Engine {
         Stats { waiting, worst_age_us, ..self.stats }
     }
 
+    /// How old the frames of the last step were, one of each stream it served.
+    pub fn ages(&self) -> &[FrameAge] {
+        &self.ages
+    }
+
     /// One step: gathers hops, asks the model once for all of them, tells what was said. Returns
     /// how many streams were served; 0 where none was ready. `clock` gives µs.
     ///
@@ -211,11 +218,21 @@ impl Engine {
         let classes = self.model.spec().classes();
         let told = out.len();
         let steps = served.len();
+        self.ages.clear();
         for ((name, mut stream), log_probs) in served.into_iter().zip(&self.log_probs) {
             self.stats.frames_out += stream.rows() as u64;
             let age_us = stream.oldest_us().map_or(0, |oldest| now_us.saturating_sub(oldest));
             self.stats.worst_age_us = self.stats.worst_age_us.max(age_us);
+            let arrived_us = stream.arrived_us();
             stream.decode(name, log_probs, classes, now_us, out);
+            let (computed_us, told_us) = (now_us, clock());
+            self.ages.extend(arrived_us.map(|(oldest_us, newest_us)| FrameAge {
+                oldest_us,
+                newest_us,
+                begun_us,
+                computed_us,
+                told_us,
+            }));
             self.slots[name.slot as usize].stream = Some(stream);
         }
         let is_final = |output: &&Output| match output {

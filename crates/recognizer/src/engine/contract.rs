@@ -151,6 +151,21 @@ pub enum Overload {
     Closed,
 }
 
+/// The way of one stream's hop through a step: all times µs on the engine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameAge {
+    /// When the hop's oldest frame came: until the newest, the hop was being filled.
+    pub oldest_us: u64,
+    /// When its newest frame came: until the step began, it waited.
+    pub newest_us: u64,
+    /// When the step began.
+    pub begun_us: u64,
+    /// When the model was done.
+    pub computed_us: u64,
+    /// When everything that the hop says was told.
+    pub told_us: u64,
+}
+
 /// What an engine counted since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Stats {

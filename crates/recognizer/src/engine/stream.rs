@@ -105,6 +105,11 @@ impl Stream {
         self.rows.len()
     }
 
+    /// When the oldest and the newest frame of the hop came, µs.
+    pub(super) fn arrived_us(&self) -> Option<(u64, u64)> {
+        Some((self.taken.first()?.arrived_us, self.taken.last()?.arrived_us))
+    }
+
     /// When the oldest frame or mark that waits came, µs.
     pub(super) fn oldest_us(&self) -> Option<u64> {
         let first = self.taken.first().map(|arrival| arrival.arrived_us);

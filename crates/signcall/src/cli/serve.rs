@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::config::{Config, Options};
 use crate::server::Server;
@@ -26,6 +27,7 @@ pub(super) async fn serve(options: Options) -> Result<ExitCode> {
     let config = options.resolve()?;
     telemetry::start(&config)?;
     telemetry::serve_metrics(&config)?;
+    raise_file_limit();
     // From here on a signal means a clean stop, also while things are still being opened.
     let stop = shutdown::on_signal()?;
     let Config { roles, log, database, .. } = &config;
@@ -42,4 +44,13 @@ pub(super) async fn serve(options: Options) -> Result<ExitCode> {
     let _ = writeln!(std::io::stdout(), "{line}");
     server.run_until(stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Every socket takes a file descriptor, and 1024, as many systems begin with, are soon gone.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the number of open files can't be raised: see `ulimit -n`");
+    }
 }
