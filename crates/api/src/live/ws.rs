@@ -22,8 +22,9 @@ use crate::extract::{In, Params};
 use crate::forwarded::{self, Source};
 use crate::state::App;
 
-/// Bytes read from a socket at once: what an idle one holds in memory.
-const READ_BUFFER: usize = 4096;
+/// Bytes read from a socket at once: what an idle one holds in memory. Longer messages are read in
+/// pieces into a buffer of their length.
+const READ_BUFFER: usize = 1024;
 /// Bytes collected before they are written.
 const WRITE_BUFFER: usize = 4096;
 /// Bytes that may wait to be written, at most.

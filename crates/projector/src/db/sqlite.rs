@@ -78,6 +78,8 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
     }
     let read = SqlitePoolOptions::new()
         .max_connections(READERS)
+        // A file does not go away as a server does, and each test is a trip to another thread.
+        .test_before_acquire(false)
         .connect_with(base.pragma("query_only", "ON"))
         .await
         .map_err(unreachable)?;
