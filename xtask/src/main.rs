@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod machine;
 mod shell;
 mod test;
@@ -19,6 +20,7 @@ cargo xtask ci [STEP]…                            every gate: fmt tidy deny cl
 cargo xtask bench NAME [--json] [--quick] […]     one set of figures against its peers
 cargo xtask bench criterion [FILTER]              the criterion benchmarks
 cargo xtask chaos [--cycles N] [--seed S] […]     kill and fault runs under load
+cargo xtask fuzz-api [--cases N]                  schemathesis against the served OpenAPI document
 cargo xtask machine [--json]                      what the figures of this machine rest on";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn dispatch(args: &[String]) -> Result<bool> {
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
         "chaos" => bench::program("chaos", rest),
+        "fuzz-api" => fuzz::run(rest),
         "machine" => machine::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

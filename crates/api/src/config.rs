@@ -1,11 +1,15 @@
 //! Every limit and choice of the HTTP side, in one place, with the defaults that the product promises.
 
+mod check;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+pub use check::ConfigError;
 
 /// A token bucket: `burst` at once, then `per_minute` (0 in either switches the limit off).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +66,7 @@ pub struct ApiConfig {
     pub token_cap_s: u32,
     /// A request made with fewer seconds left renews its token.
     pub renew_when_left_s: u32,
-    /// bcrypt's cost: the base-2 logarithm of its rounds, 4 to 31.
+    /// bcrypt's cost: the base-2 logarithm of its rounds, 4 to 16.
     pub bcrypt_cost: u32,
     /// Wrong passwords in a row that lock new devices out.
     pub lock_after: u32,
@@ -87,6 +91,8 @@ pub struct ApiConfig {
     pub sockets_max: usize,
     /// Time for a request's head, also for a connection that says nothing.
     pub head_timeout: Duration,
+    /// Time for a request's body.
+    pub body_timeout: Duration,
     /// Time for a whole request.
     pub request_timeout: Duration,
     /// Time for open requests to end at shutdown.
@@ -111,6 +117,7 @@ impl Default for ApiConfig {
             sockets_per_user: 20,
             sockets_max: 12_000,
             head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(25),
             request_timeout: Duration::from_secs(30),
             shutdown_within: Duration::from_secs(8),
         }

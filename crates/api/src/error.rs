@@ -25,6 +25,15 @@ impl FieldError {
     }
 }
 
+/// What a refused log-in is told to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    /// Name and password by HTTP Basic.
+    Basic,
+    /// Nothing that a browser would put a dialog of its own up for: the page asks again by itself.
+    Form,
+}
+
 /// Why a request is not answered as its sender hoped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -47,7 +56,7 @@ pub(crate) enum ApiError {
     #[error("this token has expired; log in again")]
     Expired,
     #[error("the name or the password is wrong")]
-    WrongPassword,
+    WrongPassword(Challenge),
     #[error("the current password is wrong")]
     WrongCurrentPassword,
     #[error("this secret is wrong, was used, or is too old; ask for a new one")]
@@ -66,6 +75,8 @@ pub(crate) enum ApiError {
     TooLarge { max: usize },
     #[error("the body ended before it was whole")]
     BrokenBody,
+    #[error("the body took longer than {within_s} seconds; send less at once, or faster")]
+    SlowBody { within_s: f32 },
     #[error("the body is not JSON: {0}")]
     Malformed(String),
     #[error("{}", summary(.0))]
@@ -126,6 +137,7 @@ pub struct Problem {
 }
 
 const RETRY_SOON_S: u64 = 1;
+const BASIC: &str = "Basic realm=\"signcall\", charset=\"UTF-8\"";
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 impl ApiError {
@@ -151,6 +163,7 @@ impl ApiError {
             },
             Self::Frames(error) => match error {
                 FramesError::Full { .. } => (S::TOO_MANY_REQUESTS, "frames_full"),
+                FramesError::TooManyBytes { .. } => (S::TOO_MANY_REQUESTS, "frames_full"),
                 FramesError::TooManyUploads { .. } => (S::TOO_MANY_REQUESTS, "too_many_uploads"),
                 FramesError::TooManyStreams { .. } => (S::TOO_MANY_REQUESTS, "too_many_streams"),
                 FramesError::OutOfOrder { .. } => (S::UNPROCESSABLE_ENTITY, "out_of_order"),
@@ -171,7 +184,7 @@ impl ApiError {
             Self::NoCredentials => (S::UNAUTHORIZED, "unauthorized"),
             Self::BadToken => (S::UNAUTHORIZED, "invalid_token"),
             Self::Expired => (S::UNAUTHORIZED, "token_expired"),
-            Self::WrongPassword => (S::UNAUTHORIZED, "invalid_credentials"),
+            Self::WrongPassword(_) => (S::UNAUTHORIZED, "invalid_credentials"),
             Self::WrongCurrentPassword => (S::FORBIDDEN, "wrong_password"),
             Self::WrongSecret => (S::UNAUTHORIZED, "wrong_secret"),
             Self::CrossOrigin => (S::FORBIDDEN, "cross_origin"),
@@ -180,6 +193,7 @@ impl ApiError {
             Self::Method => (S::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::MediaType(_) => (S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::SlowBody { .. } => (S::REQUEST_TIMEOUT, "slow_body"),
             Self::BrokenBody => (S::BAD_REQUEST, "broken_body"),
             Self::Malformed(_) => (S::BAD_REQUEST, "malformed_json"),
             Self::Invalid(_) => (S::UNPROCESSABLE_ENTITY, "invalid"),
@@ -211,6 +225,8 @@ impl ApiError {
         let (credit, expected_seq) = if let Self::Frames(FramesError::Full { waiting, max }) = self
         {
             (Some(max.saturating_sub(*waiting)), None)
+        } else if let Self::Frames(FramesError::TooManyBytes { .. }) = self {
+            (Some(0), None)
         } else if let Self::Frames(FramesError::OutOfOrder { expected, .. }) = self {
             (None, Some(*expected))
         } else {
@@ -239,8 +255,12 @@ impl ApiError {
             || status == StatusCode::TOO_MANY_REQUESTS
         {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_SOON_S));
-        } else if matches!(self, Self::NoCredentials | Self::BadToken | Self::Expired) {
+        } else if let Self::WrongPassword(Challenge::Basic) = self {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(BASIC));
+        } else if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        } else if let Self::SlowBody { .. } = self {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         headers
     }

@@ -86,7 +86,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Open<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let context = Context::from_request_parts(&mut parts, app).await?;
-        let bytes = read_json(&parts.headers, body).await?;
+        let bytes = read_json(app, &parts.headers, body).await?;
         Ok(Self { context, body: parse(&bytes)?, headers: parts.headers })
     }
 }
@@ -119,7 +119,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
-        let bytes = read_json(&parts.headers, body).await?;
+        let bytes = read_json(app, &parts.headers, body).await?;
         let ask = ask(app, &caller, &parts, Some(&bytes))?;
         Ok(Self { caller, ask, body: parse(&bytes)?, headers: parts.headers })
     }
@@ -151,8 +151,8 @@ pub(crate) fn ask(
     Ok(Ask { actor, id, body, context, token: Some(caller.token) })
 }
 
-async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let bytes = read_body(body, JSON_MAX).await?;
+async fn read_json(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let bytes = read_body(app, body, JSON_MAX).await?;
     if bytes.is_empty() {
         return Ok(bytes);
     }
@@ -164,8 +164,14 @@ async fn read_json(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Reads a body of at most `max` bytes.
-pub(crate) async fn read_body(mut body: Body, max: usize) -> Result<Bytes, ApiError> {
+/// Reads a body of at most `max` bytes, in the time that a body may take.
+pub(crate) async fn read_body(app: &App, body: Body, max: usize) -> Result<Bytes, ApiError> {
+    let within = app.config.body_timeout;
+    let read = tokio::time::timeout(within, read_all(body, max)).await;
+    read.unwrap_or(Err(ApiError::SlowBody { within_s: within.as_secs_f32() }))
+}
+
+async fn read_all(mut body: Body, max: usize) -> Result<Bytes, ApiError> {
     let (mut bytes, mut read) = (BytesMut::new(), 0);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| ApiError::BrokenBody)?.into_data() else { continue };

@@ -18,8 +18,10 @@ mod envelope;
 mod error;
 mod extract;
 mod forwarded;
+mod keys;
 mod list;
 mod live;
+mod openapi;
 mod operator;
 pub mod page;
 mod password;
@@ -32,8 +34,9 @@ mod state;
 mod throttle;
 mod tickets;
 
-pub use config::{ApiConfig, Rate, Throttles};
+pub use config::{ApiConfig, ConfigError, Rate, Throttles};
 pub use error::{FieldError, Problem};
+pub use openapi::document as openapi;
 pub use operator::{PasswordRefused, hash_new_password};
 pub use router::{BASE, Route, Who, routes};
 pub use secret::Secret;
@@ -56,6 +59,7 @@ pub async fn serve(
     parts: Parts,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
+    parts.config.check().map_err(|error| StartError(error.to_string()))?;
     let app = App::new(parts, shutdown.clone()).map_err(|error| StartError(error.to_string()))?;
     let activity = tokio::spawn(activity::keep_writing(app.clone()));
     let hub = tokio::spawn(live::hub::run(app.clone()));

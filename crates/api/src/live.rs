@@ -36,6 +36,10 @@ pub(crate) enum Close {
     LogUnreachable,
     Broken,
     Stopping,
+    TooLarge,
+    Protocol,
+    NotUtf8,
+    Unsupported,
 }
 
 impl Close {
@@ -49,6 +53,10 @@ impl Close {
             Self::LogUnreachable => 4503,
             Self::Broken => 1011,
             Self::Stopping => 1012,
+            Self::TooLarge => 1009,
+            Self::Protocol => 1002,
+            Self::NotUtf8 => 1007,
+            Self::Unsupported => 1003,
         }
     }
 
@@ -64,6 +72,10 @@ impl Close {
             Self::LogUnreachable => "log_unreachable",
             Self::Broken => "internal",
             Self::Stopping => "stopping",
+            Self::TooLarge => "too_large",
+            Self::Protocol => "protocol_error",
+            Self::NotUtf8 => "not_utf8",
+            Self::Unsupported => "not_json",
         }
     }
 
@@ -73,7 +85,14 @@ impl Close {
             Self::LoggedOut | Self::Expired | Self::Blocked | Self::Removed | Self::RoomClosed => {
                 false
             }
-            Self::TooSlow | Self::LogUnreachable | Self::Broken | Self::Stopping => true,
+            Self::TooSlow
+            | Self::LogUnreachable
+            | Self::Broken
+            | Self::Stopping
+            | Self::TooLarge
+            | Self::Protocol
+            | Self::NotUtf8
+            | Self::Unsupported => true,
         }
     }
 }

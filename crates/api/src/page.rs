@@ -2,6 +2,7 @@
 //! that lets the browser load nothing from anywhere else.
 
 mod assets;
+mod docs;
 #[cfg(test)]
 mod tests;
 
@@ -55,22 +56,25 @@ type Assets = Arc<[Asset]>;
 /// The routes of the page: its views and `/assets/…`. Files are sent with an `ETag` and always asked
 /// for again, so a new binary shows its own page at once.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let mut assets: Vec<Asset> = assets::FILES
-        .iter()
-        .map(|(path, bytes)| Asset {
-            path,
-            bytes,
-            gzip: gzip(bytes),
-            tag: format!("\"{}\"", hex::encode(&Sha256::digest(bytes)[..TAG_BYTES])),
-        })
-        .collect();
+    let docs = [(docs::PATH, docs::html().as_bytes())];
+    let mut assets: Vec<Asset> = assets::FILES.iter().chain(&docs).map(asset).collect();
     assets.sort_by_key(|asset| asset.path);
     let assets: Assets = assets.into();
     VIEWS
         .iter()
         .fold(Router::new(), |router, view| router.route(view, get(document)))
+        .route("/docs", get(documentation))
         .route("/assets/{*path}", get(file))
         .with_state(assets)
+}
+
+fn asset((path, bytes): &(&'static str, &'static [u8])) -> Asset {
+    let tag = format!("\"{}\"", hex::encode(&Sha256::digest(bytes)[..TAG_BYTES]));
+    Asset { path, bytes, gzip: gzip(bytes), tag }
+}
+
+async fn documentation(State(assets): State<Assets>, headers: HeaderMap) -> Response<Body> {
+    send(&assets, docs::PATH, &headers)
 }
 
 async fn document(State(assets): State<Assets>, headers: HeaderMap) -> Response<Body> {

@@ -4,6 +4,7 @@ pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod message;
 pub(crate) mod mine;
+pub(crate) mod openapi;
 pub(crate) mod room;
 pub(crate) mod transcript;
 pub(crate) mod user;

@@ -70,7 +70,8 @@ macro_rules! routes {
 
 /// All routes below [`BASE`].
 pub fn routes() -> Vec<Route> {
-    let mut all = accounts();
+    let mut all = routes! { get "/openapi.json" Anyone query::openapi::document; };
+    all.extend(accounts());
     all.extend(rooms());
     all
 }

@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::config::ApiConfig;
 use crate::context::Context;
 use crate::error::ApiError;
+use crate::keys::Keys;
 use crate::live::hub::Hub;
 use crate::password::Passwords;
 use crate::recent::Recent;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Digests names, signs cookies, peppers passwords.
     pub secrets: Secrets,
+    /// The models that can write captions; people choose one of them.
+    pub models: Vec<String>,
     /// Sends links for new passwords by mail; without it, administrators hand them out.
     pub reset_mail: Option<ResetMail>,
     /// Tells the time.
@@ -60,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) activity: Activity,
     pub(crate) tickets: Tickets,
     pub(crate) recent: Recent,
+    pub(crate) uploads: Keys,
     pub(crate) throttles: Throttled,
     pub(crate) hub: Hub,
     /// Cancelled when the server stops.
@@ -98,6 +102,7 @@ const SUBMIT_WITHIN: Duration = Duration::from_secs(10);
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
 /// What goes with a command besides the command.
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) actor: Actor,
     pub(crate) id: CommandId,
@@ -142,6 +147,7 @@ impl App {
             activity: Activity::default(),
             tickets: Tickets::default(),
             recent: Recent::default(),
+            uploads: Keys::default(),
             throttles,
             hub: Hub::default(),
             stopping,
@@ -175,6 +181,17 @@ impl App {
 }
 
 impl Shared {
+    /// Refuses a model that nobody has.
+    pub(crate) fn check_model(&self, model: Option<&str>) -> Result<(), ApiError> {
+        match model {
+            Some(name) if !self.models.iter().any(|known| known == name) => {
+                let known = self.models.join(", ");
+                Err(ApiError::field("model", format!("{name:?} is not known; known are {known}")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The time.
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()

@@ -2,6 +2,7 @@
 //! normalization. Used by `decide`, so the same rule holds for every way in.
 
 use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::command::Rejection;
 use crate::sealed::Clear;
@@ -21,8 +22,8 @@ pub const USERNAME: Limits = Limits { min: 1, max: 50 };
 pub const EMAIL: Limits = Limits { min: 3, max: 100 };
 /// A chat message, a typed caption, a correction: 1 to 4,000.
 pub const MESSAGE: Limits = Limits { min: 1, max: 4000 };
-/// The reason of a block: at most 500.
-pub const REASON: Limits = Limits { min: 0, max: 500 };
+/// The reason of a block: 1 to 500.
+pub const REASON: Limits = Limits { min: 1, max: 500 };
 
 /// A language or a model's name: 1 to 64.
 pub const TAG: Limits = Limits { min: 1, max: 64 };
@@ -40,9 +41,11 @@ pub fn shown_name(text: &str) -> String {
     nfc(text.trim())
 }
 
-/// A name as it is compared: NFKC, case folded by lower-casing twice around normalization.
+/// A name as it is compared: NFKC, case folded by lower-casing twice around normalization, without
+/// the joiners that only shape letters, so that no name differs from another by them alone.
 pub fn compared_name(text: &str) -> String {
-    let folded: String = text.trim().nfkc().flat_map(char::to_lowercase).collect();
+    let seen = text.trim().chars().filter(|c| !is_joiner(*c));
+    let folded: String = seen.nfkc().flat_map(char::to_lowercase).collect();
     folded.nfkc().flat_map(char::to_lowercase).collect()
 }
 
@@ -56,10 +59,35 @@ pub fn body(field: &'static str, text: &Clear, limits: Limits) -> Result<String,
     checked(field, nfc(text.expose()), limits)
 }
 
-/// Checks a name: as [`body`], and without characters that are invisible or change direction.
+/// Checks a name: as [`body`], and without characters that are invisible or change direction. Joiners
+/// (U+200C, U+200D) may stand between letters, as Persian and the scripts of India need them.
 pub fn name(field: &'static str, text: &Clear, limits: Limits) -> Result<String, Rejection> {
-    let name = checked(field, shown_name(text.expose()), limits)?;
-    match name.chars().find(|c| c.is_control() || is_invisible(*c)) {
+    visible(field, shown_name(text.expose()), limits, true)
+}
+
+/// Checks an e-mail address and gives it as it is stored: as [`name`], without any joiners.
+pub fn address(field: &'static str, text: &Clear) -> Result<String, Rejection> {
+    visible(field, email(text.expose()), EMAIL, false)
+}
+
+fn visible(
+    field: &'static str,
+    name: String,
+    limits: Limits,
+    joiners: bool,
+) -> Result<String, Rejection> {
+    let name = checked(field, name, limits)?;
+    let letters = |c: Option<char>| c.is_some_and(|c| c.is_alphabetic() || is_combining_mark(c));
+    let (mut before, mut rest) = (None, name.chars());
+    let bad = loop {
+        let Some(c) = rest.next() else { break None };
+        let joins = joiners && is_joiner(c) && letters(before) && letters(rest.clone().next());
+        if c.is_control() || (is_invisible(c) && !joins) {
+            break Some(c);
+        }
+        before = Some(c);
+    };
+    match bad {
         Some(bad) => Err(Rejection::Invalid {
             field,
             detail: format!("contains the invisible character U+{:04X}; remove it", bad as u32),
@@ -84,6 +112,10 @@ fn checked(field: &'static str, text: String, limits: Limits) -> Result<String, 
         let detail = "contains U+0000, which can't be stored; remove it".to_owned();
         return Err(Rejection::Invalid { field, detail });
     }
+    if limits.min > 0 && !text.is_empty() && !text.chars().any(is_visible) {
+        let detail = "is blank: nothing in it can be seen; write something".to_owned();
+        return Err(Rejection::Invalid { field, detail });
+    }
     let length = text.chars().count();
     if length < limits.min || length > limits.max {
         let Limits { min, max } = limits;
@@ -93,11 +125,35 @@ fn checked(field: &'static str, text: String, limits: Limits) -> Result<String, 
     Ok(text)
 }
 
-/// Bidirectional controls, zero-width characters, separators, and other format characters.
+/// A text without what could change more than itself where it is written out: control characters
+/// other than line ends and tabs, and everything that turns the direction of what follows.
+pub fn harmless(text: &str) -> String {
+    let kept = |c: &char| !is_direction(*c) && (!c.is_control() || matches!(c, '\n' | '\t'));
+    text.chars().filter(kept).collect()
+}
+
+/// Zero-width joiner and non-joiner: they shape the letters beside them.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200C}' | '\u{200D}')
+}
+
+/// Embeddings, overrides and isolates of direction.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+fn is_visible(c: char) -> bool {
+    !c.is_whitespace() && !c.is_control() && !is_invisible(c)
+}
+
+/// Bidirectional controls, zero-width characters, separators, fillers that show as nothing, and other
+/// format characters.
 fn is_invisible(c: char) -> bool {
     matches!(c,
-        '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+        | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
+        | '\u{2800}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E0000}'..='\u{E007F}')
 }
 
 #[cfg(test)]
@@ -117,5 +173,37 @@ mod tests {
         assert_eq!(compared_name("ＡＤＡ"), compared_name(" ada"));
         assert_eq!(compared_name("İ"), compared_name("i\u{307}"));
         assert!(name("username", &Clear::new("a\u{202E}b"), USERNAME).is_err());
+    }
+
+    #[test]
+    fn what_shows_as_nothing_is_blank() {
+        for blank in [" ", "\n\t", "\u{3000}", "\u{200B}\u{2800}", "\u{202E}", "\u{1b}\u{7}"] {
+            assert!(body("msg_content", &Clear::new(blank), MESSAGE).is_err(), "{blank:?}");
+            assert!(name("display_name", &Clear::new(blank), DISPLAY_NAME).is_err(), "{blank:?}");
+            assert!(body("reason", &Clear::new(blank), REASON).is_err(), "{blank:?}");
+        }
+        assert_eq!(body("msg_content", &Clear::new(" a "), MESSAGE).unwrap(), " a ");
+    }
+
+    #[test]
+    fn joiners_join_letters_and_make_no_second_name() {
+        let name = |text: &str| name("username", &Clear::new(text), USERNAME);
+        let persian = "\u{645}\u{6CC}\u{200C}\u{62E}\u{648}\u{627}\u{647}\u{645}";
+        let indic = "\u{915}\u{94D}\u{200D}\u{937}";
+        for fine in [persian, indic] {
+            assert_eq!(name(fine).unwrap(), fine);
+            assert_eq!(compared_name(fine), compared_name(&fine.replace(is_joiner, "")));
+        }
+        for wrong in
+            ["\u{200D}ada", "ada\u{200C}", "a\u{200D}\u{200D}b", "a\u{200C} b", "1\u{200D}2"]
+        {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_harmless_text_turns_nothing_around_and_commands_no_terminal() {
+        assert_eq!(harmless("a\u{202E}b\u{2066}\u{1b}[31m\r\n\tc"), "ab[31m\n\tc");
+        assert_eq!(harmless("\u{645}\u{200C}\u{62E}"), "\u{645}\u{200C}\u{62E}");
     }
 }

@@ -215,6 +215,7 @@ async fn fetch(frames: Frames, ahead: mpsc::Sender<FrameBatch>) {
             }
             Err(
                 error @ (FramesError::Full { .. }
+                | FramesError::TooManyBytes { .. }
                 | FramesError::TooManyUploads { .. }
                 | FramesError::TooManyStreams { .. }
                 | FramesError::OutOfOrder { .. }),

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use events::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
-pub use ledger::UPLOADS_MAX;
-pub use ledger::{IDLE_MAX, LIVE_AGE_MAX, LIVE_FRAMES_MAX, STREAM_BYTES_MAX, UPLOAD_FRAMES_MAX};
+pub use ledger::{BYTES_OF_USER_MAX, IDLE_MAX, LIVE_AGE_MAX, LIVE_FRAMES_MAX};
+pub use ledger::{STREAM_BYTES_MAX, UPLOAD_FRAMES_MAX, UPLOADS_MAX};
 pub use local::{BUFFER_BYTES_MAX, STREAMS_MAX, STREAMS_OF_USER_MAX, local};
 pub use nats::over_nats;
 
@@ -97,6 +97,14 @@ pub enum FramesError {
         waiting: u32,
         /// How many may.
         max: u32,
+    },
+    /// Too many bytes wait: of this stream, of this user, or of all.
+    #[error("{waiting} bytes of frames are waiting, {max} may; send on when some are done")]
+    TooManyBytes {
+        /// How many wait.
+        waiting: usize,
+        /// How many may.
+        max: usize,
     },
     /// Too many uploads of this user wait.
     #[error("{waiting} uploads are waiting, {max} may; try again when one is done")]

@@ -6,10 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use events::command::Created;
 use events::sealed::Clear;
-use events::text;
 use events::user::TokenKind;
 use events::user::command::account::{ChangeEmail, ChangePassword, ChangeUsername, DeleteUser};
-use events::user::command::register::Register;
+use events::user::command::register::{Register, checked_email, checked_username};
 use events::{Rejection, UserId};
 use projector::UserRow;
 use serde::Deserialize;
@@ -150,8 +149,8 @@ fn check_names(username: Option<&str>, email: Option<&str>) -> Result<(), ApiErr
 }
 
 fn wrong_names(username: Option<&str>, email: Option<&str>) -> Vec<FieldError> {
-    let name = |name: &str| text::name("username", &Clear::new(name), text::USERNAME);
-    let address = |email: &str| text::name("email", &Clear::new(text::email(email)), text::EMAIL);
+    let name = |name: &str| checked_username(&Clear::new(name));
+    let address = |email: &str| checked_email(&Clear::new(email));
     let checked = [username.map(name), email.map(address)];
     let mut errors = Vec::new();
     for refused in checked.into_iter().flatten().filter_map(Result::err) {
@@ -174,15 +173,23 @@ pub(crate) async fn change_me(
 ) -> Result<Json<UserRow>, ApiError> {
     let NewNames { username, email } = asked.body;
     check_names(username.as_deref(), email.as_deref())?;
-    if let Some(username) = username {
-        let digest = app.secrets.username_digest(&username);
-        let username = Clear::new(username);
+    let names = username.map(|name| (app.secrets.username_digest(&name), Clear::new(name)));
+    let address = email.map(|email| (app.secrets.email_digest(&email), Clear::new(email)));
+    // Two commits: what can be known of the second is looked at before the first is made.
+    let holder = |digest| app.look(|state| state.users.by_email(digest));
+    if let Some((digest, _)) = &address
+        && holder(*digest).is_some_and(|holder| holder != asked.caller.user)
+    {
+        return Err(Rejection::EmailTaken.into());
+    }
+    // The first command goes under the request's own key, whichever it is: a retry with another body
+    // is told apart by it.
+    let ask = if names.is_some() { asked.ask.second("email") } else { asked.ask.clone() };
+    if let Some((digest, username)) = names {
         app.submit(&asked.ask, ChangeUsername { username, digest }).await?;
     }
-    if let Some(email) = email {
-        let digest = app.secrets.email_digest(&email);
-        let email = Clear::new(email);
-        app.submit(&asked.ask.second("email"), ChangeEmail { email, digest }).await?;
+    if let Some((digest, email)) = address {
+        app.submit(&ask, ChangeEmail { email, digest }).await?;
     }
     app.user_row(asked.caller.user).await.map(Json)
 }

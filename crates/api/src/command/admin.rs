@@ -16,7 +16,6 @@ use crate::state::App;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reason {
-    #[serde(default)]
     reason: String,
 }
 

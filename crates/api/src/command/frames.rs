@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clips::live_wire::Frames;
 use clips::{live_wire, pose};
 use events::room::Room;
-use events::{Rejection, RoomId, TokenId, UserId};
+use events::{CommandId, Rejection, RoomId, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 use streams::frames::{FrameFormat, StreamStatus};
 use streams::{FrameBatch, StreamId, StreamKey};
@@ -17,7 +17,7 @@ use crate::access::Need;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Asked, In, Nothing, Params, ask, read_body};
-use crate::state::App;
+use crate::state::{App, Ask};
 
 const LANDMARKS: &str = "application/vnd.signcall.landmarks";
 const IMAGES: &str = "application/vnd.signcall.images";
@@ -66,19 +66,21 @@ pub(crate) async fn push(
         Some(POSE) => (FrameFormat::Pose, pose::MAX_BYTES),
         Some(_) | None => return Err(ApiError::MediaType(EXPECTED)),
     };
-    let payload = read_body(body, max).await?;
+    let payload = read_body(&app, body, max).await?;
+    let sent = ask(&app, &caller, &parts, Some(&payload))?;
     let stream = match format {
+        // A stream of its own; the same key means the same upload again.
         FrameFormat::Pose => {
-            // A stream of its own; the same key means the same upload again.
-            let id = ask(&app, &caller, &parts, Some(&payload))?.id;
-            stream_id(Some(&format!("upload-{}", id.uuid().simple())), caller.token)?
+            stream_id(Some(&format!("upload-{}", sent.id.uuid().simple())), caller.token)?
         }
         FrameFormat::Landmarks | FrameFormat::Images => {
             stream_id(params.stream.as_deref(), caller.token)?
         }
     };
+    let repeated = under_key(&app, &sent, media_type, &stream)?;
     let key = StreamKey { room, user: caller.user, stream };
     let answer = take(&app, key, Some(format), payload).await?;
+    repeated.note(&app);
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 
@@ -91,9 +93,36 @@ pub(crate) async fn end(
 ) -> Result<Response, ApiError> {
     let Caller { user, token, .. } = asked.caller;
     let room = app.room(&asked.caller, &code, Need::Speak)?;
-    let key = StreamKey { room, user, stream: stream_id(params.stream.as_deref(), token)? };
-    let answer = flush(&app, key).await?;
+    let stream = stream_id(params.stream.as_deref(), token)?;
+    let repeated = under_key(&app, &asked.ask, None, &stream)?;
+    let answer = flush(&app, StreamKey { room, user, stream }).await?;
+    repeated.note(&app);
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// What was sent under an idempotency key, if it was sent under one.
+struct UnderKey(Option<(CommandId, u64)>);
+
+/// Refuses a key that was used for other frames, or for the same ones of another stream.
+fn under_key(
+    app: &App,
+    ask: &Ask,
+    media_type: Option<&str>,
+    stream: &StreamId,
+) -> Result<UnderKey, ApiError> {
+    let Some(body) = ask.body else { return Ok(UnderKey(None)) };
+    let whole = format!("{body} {} {}", media_type.unwrap_or_default(), stream.as_str());
+    let whole = app.secrets.body_digest(whole.as_bytes());
+    app.uploads.check(ask.id, whole)?;
+    Ok(UnderKey(Some((ask.id, whole))))
+}
+
+impl UnderKey {
+    fn note(&self, app: &App) {
+        if let Self(Some((key, body))) = self {
+            app.uploads.note(*key, *body, app.now());
+        }
+    }
 }
 
 /// The sender's name for a stream, or one per log-in.
@@ -133,7 +162,11 @@ pub(crate) async fn take(
 /// Finishes what is open in a stream.
 pub(crate) async fn flush(app: &App, key: StreamKey) -> Result<FramesAnswer, ApiError> {
     must_consent(app, key.room, key.user)?;
-    let next_seq = app.frames.status(&key).await.next_seq;
+    let known = app.frames.status(&key).await;
+    if known == StreamStatus::default() {
+        return Err(Rejection::NotFound("stream").into());
+    }
+    let next_seq = known.next_seq;
     let mut flush = batch(app, key.clone(), FrameFormat::Landmarks, next_seq, 0, Bytes::new());
     flush.flush = true;
     let status = app.frames.push(flush).await?;

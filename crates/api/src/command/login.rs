@@ -1,6 +1,7 @@
 //! Logging in and out: tokens for programs, sessions for the page, tickets for sockets.
 
 use axum::Json;
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,7 +20,7 @@ use crate::answer::TokenAnswer;
 use crate::auth::{self, Caller};
 use crate::context::Context;
 use crate::cookies;
-use crate::error::ApiError;
+use crate::error::{ApiError, Challenge};
 use crate::extract::{Asked, In, Nothing, Open};
 use crate::forwarded::{self, Source};
 use crate::list::{ListParams, Listing, Order};
@@ -208,19 +209,30 @@ pub(crate) async fn create_ticket(
     Ok((StatusCode::CREATED, Json(TicketHandedOut { ticket, expires_at })).into_response())
 }
 
-/// Name and password by HTTP Basic (UTF-8), or in the body.
+/// Name and password by HTTP Basic (UTF-8), or in the body. Who sends neither, or what can't be read,
+/// is answered as one who is wrong about them.
 async fn credentials(app: &App, request: Request) -> Result<Open<Credentials>, ApiError> {
     use axum::extract::{FromRequest as _, FromRequestParts as _};
-    let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, encoded) = sent.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return Open::from_request(request, app).await;
+    let sent = request.headers().get(header::AUTHORIZATION);
+    let sent_text = sent.and_then(|value| value.to_str().ok());
+    let (scheme, encoded) = sent_text.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    let unread = ApiError::WrongPassword(Challenge::Basic);
+    if scheme.eq_ignore_ascii_case("basic") {
+        let body = basic(encoded);
+        let (mut parts, _) = request.into_parts();
+        let context = Context::from_request_parts(&mut parts, app).await?;
+        return match body {
+            Some(body) => Ok(Open { context, headers: parts.headers, body }),
+            None => {
+                app.throttles.logins.take(address_key(context.client()))?;
+                Err(unread)
+            }
+        };
     }
-    let wrong = ApiError::Header("Authorization", "expected name and password in base64 and UTF-8");
-    let body = basic(encoded).ok_or(wrong)?;
-    let (mut parts, _) = request.into_parts();
-    let context = Context::from_request_parts(&mut parts, app).await?;
-    Ok(Open { context, headers: parts.headers, body })
+    if request.body().is_end_stream() {
+        return Err(unread);
+    }
+    Open::from_request(request, app).await
 }
 
 fn basic(encoded: &str) -> Option<Credentials> {
@@ -238,6 +250,10 @@ async fn log_in(
     kind: TokenKind,
 ) -> Result<(UserId, Secret, Timestamp), ApiError> {
     app.throttles.logins.take(address_key(open.context.client()))?;
+    let wrong = ApiError::WrongPassword(match kind {
+        TokenKind::Api | TokenKind::Guest => Challenge::Basic,
+        TokenKind::Session => Challenge::Form,
+    });
     let Credentials { username, password } = &open.body;
     let name = app.secrets.username_digest(username);
     let known_device = known_device(app, &open.headers, &open.context);
@@ -250,7 +266,7 @@ async fn log_in(
     let verified = app.passwords.verify(password.clone(), stored).await?;
     let (Verified { right: true, rehashed }, Some(user)) = (verified, user) else {
         count_wrong(app, name, user);
-        return Err(ApiError::WrongPassword);
+        return Err(wrong);
     };
     let (token, secret) = app.new_token(kind)?;
     let rehashed = rehashed.map(Clear::new);
@@ -260,7 +276,7 @@ async fn log_in(
         Ok(accepted) => Ok((user, secret, accepted.time)),
         Err(ApiError::Rejected(Rejection::LoggedOut)) => {
             count_wrong(app, name, Some(user));
-            Err(ApiError::WrongPassword)
+            Err(wrong)
         }
         Err(error) => Err(error),
     }

@@ -155,6 +155,7 @@ pub(crate) async fn captions(
 ) -> Result<StatusCode, ApiError> {
     let room = app.room(&asked.caller, &code, Need::Speak)?;
     let Captions { consent, keep, language, model } = asked.body;
+    app.check_model(model.as_deref())?;
     let consent = match (consent, keep) {
         (false, false) => Consent::None,
         (true, false) => Consent::Captions,

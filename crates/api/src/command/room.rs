@@ -37,6 +37,10 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    fn new_model(&self) -> Option<&str> {
+        if let Given::This(model) = &self.model { model.as_deref() } else { None }
+    }
+
     /// The settings with what is given in place of what was there.
     fn onto(self, there: Settings) -> Settings {
         Settings {
@@ -86,6 +90,7 @@ pub(crate) async fn create(
     if asked.body.owner_id.is_some() {
         return Err(ApiError::field("owner_id", "is always you; hand the room over later"));
     }
+    app.check_model(asked.body.new_model())?;
     let settings = asked.body.onto(Settings::default());
     for _ in 0..DRAWS_MAX {
         let mut bits = [0; 8];
@@ -119,6 +124,7 @@ pub(crate) async fn change(
 ) -> Result<Response, ApiError> {
     let room = app.room(&asked.caller, &code, Need::See)?;
     let expected = if_match(&asked.headers)?;
+    app.check_model(asked.body.new_model())?;
     let Changes { owner_id, .. } = asked.body;
     let (settings, to_admit) = app.look(|state| {
         let found = state.rooms.get(room).ok_or(ApiError::NO_ROOM)?;

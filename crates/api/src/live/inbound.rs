@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use streams::{LiveMessage, StreamId, StreamKey};
 
+use super::Close;
 use crate::access::{self, Need};
 use crate::auth::Caller;
 use crate::command::frames::{FramesAnswer, flush, stream_id, take};
@@ -61,12 +62,19 @@ impl Conversation {
         self.answer("frames", take(app, key, None, batch).await)
     }
 
-    /// Takes a text message; says what goes back over the socket, if anything.
-    pub(crate) async fn text(&mut self, app: &App, text: &str) -> Option<String> {
+    /// Takes a text message; says what goes back over the socket, if anything, or why the
+    /// conversation ends.
+    pub(crate) async fn text(&mut self, app: &App, text: &str) -> Result<Option<String>, Close> {
         let said = match self.read(text) {
             Ok(said) => said,
-            Err(error) => return Some(self.problem(&error)),
+            Err(ApiError::TooLarge { .. }) => return Err(Close::TooLarge),
+            Err(ApiError::Malformed(_)) => return Err(Close::Unsupported),
+            Err(error) => return Ok(Some(self.problem(&error))),
         };
+        Ok(self.answer_to(app, said).await)
+    }
+
+    async fn answer_to(&mut self, app: &App, said: Inbound) -> Option<String> {
         match said {
             Inbound::Ping {} => Some(json!({ "type": "pong", "ephemeral": true }).to_string()),
             Inbound::Typing {} => {

@@ -10,6 +10,7 @@ use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tungstenite::error::ProtocolError;
 
 use super::hub::Hub;
 use super::inbound::Conversation;
@@ -71,6 +72,18 @@ pub(crate) async fn open(
     }))
 }
 
+/// How to end a conversation with a client whose message can't be read; `None` when it is gone.
+fn unreadable(error: axum::Error) -> Option<Close> {
+    let error = error.into_inner().downcast::<tungstenite::Error>().ok()?;
+    match *error {
+        tungstenite::Error::Capacity(_) => Some(Close::TooLarge),
+        tungstenite::Error::Utf8(_) => Some(Close::NotUtf8),
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => Some(Close::Protocol),
+        _ => None,
+    }
+}
+
 struct Carrier {
     app: App,
     seat: Seat,
@@ -117,8 +130,12 @@ impl Carrier {
                 incoming = stream.next() => {
                     heard = Instant::now();
                     match incoming {
-                        None | Some(Err(_) | Ok(Message::Close(_))) => return None,
-                        Some(Ok(message)) => self.take(message).await,
+                        None | Some(Ok(Message::Close(_))) => return None,
+                        Some(Err(error)) => return unreadable(error),
+                        Some(Ok(message)) => match self.take(message).await {
+                            Ok(answer) => answer,
+                            Err(close) => return Some(close),
+                        },
                     }
                 }
                 _ = ping.tick() => {
@@ -136,16 +153,16 @@ impl Carrier {
         }
     }
 
-    async fn take(&mut self, message: Message) -> Option<Message> {
+    async fn take(&mut self, message: Message) -> Result<Option<Message>, Close> {
         let answer = match message {
             // Boxed: a socket that only listens need not hold the memory of an answer.
-            Message::Text(text) => Box::pin(self.conversation.text(&self.app, &text)).await,
+            Message::Text(text) => Box::pin(self.conversation.text(&self.app, &text)).await?,
             Message::Binary(batch) => {
                 Some(Box::pin(self.conversation.frames(&self.app, batch)).await)
             }
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => None,
         };
-        answer.map(|text| Message::Text(text.into()))
+        Ok(answer.map(|text| Message::Text(text.into())))
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Close> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use events::{RoomId, TranscriptId, UserId};
+use events::{RoomId, TranscriptId, UserId, text};
 use projector::{Cursor, Page, TranscriptFilter, TranscriptRow};
 use serde::Serialize;
 
@@ -107,7 +107,7 @@ impl Spoken {
 
     /// Start, end, and the text on one line; `None` when it is erased.
     fn cue(&self) -> Option<(u64, u64, String)> {
-        let text = self.row.ts_content.as_ref()?;
+        let text = text::harmless(self.row.ts_content.as_ref()?);
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let end = self.row.end_ms.max(self.row.start_ms + SHOWN_MS);
         Some((self.row.start_ms, end, line))
@@ -183,7 +183,10 @@ mod tests {
 
     #[test]
     fn text_can_break_out_of_no_format() {
-        let spoken = [segment(Some("x --> y\n\n<i>&"), 3_723_004, 3_723_004), segment(None, 0, 1)];
+        let spoken = [
+            segment(Some("x \u{202E}--> y\n\n\u{1b}<i>&"), 3_723_004, 3_723_004),
+            segment(None, 0, 1),
+        ];
         assert_eq!(
             web_vtt(&spoken),
             "WEBVTT\n\n7\n01:02:03.004 --> 01:02:03.504\n<v A&lt;b&gt;>x --&gt; y &lt;i&gt;&amp;</v>\n"

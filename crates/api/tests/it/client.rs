@@ -83,10 +83,14 @@ impl Client {
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let request = request.build().unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.http.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let media_type = headers.get("content-type").map_or("", |value| value.to_str().unwrap());
+        crate::contract::check(&method, &path, status, media_type, &body);
         Answer { status, headers, text, body }
     }
 

@@ -148,3 +148,41 @@ async fn frames_go_over_the_socket_too() {
     socket.send(&json!({ "type": "frames.end" })).await;
     assert_eq!(socket.next_of("frames").await["data"]["accepted"], 0);
 }
+
+#[tokio::test]
+async fn a_key_names_the_same_frames_of_the_same_stream() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    consent(&ada, &code).await;
+    let keyed = |key| ada.header("idempotency-key", key);
+    let upload = keyed("upload");
+    push(&upload, &code, "", POSE, file(20)).await.expect(202);
+    push(&upload, &code, "", POSE, file(20)).await.expect(202);
+    let reused = "idempotency_key_reused";
+    push(&upload, &code, "", POSE, file(19)).await.refused(422, reused);
+    let live = keyed("live");
+    let batch = live_wire::encode(&frames(10), 0);
+    push(&live, &code, "?stream=s1", LANDMARKS, batch.clone()).await.expect(202);
+    push(&live, &code, "?stream=s1", LANDMARKS, batch.clone()).await.expect(202);
+    push(&live, &code, "?stream=s2", LANDMARKS, batch).await.refused(422, reused);
+    let next = live_wire::encode(&frames(10), 10);
+    push(&live, &code, "?stream=s1", LANDMARKS, next).await.refused(422, reused);
+    let end = async |query: &str| {
+        let path = format!("/rooms/{code}/frames/end{query}");
+        let client = keyed("end");
+        client.send(client.request(Method::POST, &path)).await
+    };
+    end("?stream=s1").await.expect(202);
+    end("?stream=s2").await.refused(422, reused);
+}
+
+#[tokio::test]
+async fn the_end_of_a_stream_that_never_began_is_not_found() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    consent(&ada, &code).await;
+    let path = format!("/rooms/{code}/frames/end?stream=none");
+    ada.send(ada.request(Method::POST, &path)).await.refused(404, "not_found");
+}

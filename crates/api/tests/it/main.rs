@@ -9,13 +9,19 @@
 
 mod accounts;
 mod bad_input;
+mod canary;
 mod client;
+mod contract;
+mod cut;
 mod frames;
 mod guests;
 mod limits;
 mod live;
 mod matrix;
+mod mistakes;
 mod path;
+mod revoked;
 mod rooms;
 mod server;
+mod strict;
 mod tokens;

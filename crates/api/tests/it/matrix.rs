@@ -28,6 +28,7 @@ fn body(method: &Method, path: &str) -> Value {
             json!({ "current": PASSWORD, "new": "an entirely different sentence" })
         }
         ("DELETE", "/users/me") => json!({ "password": PASSWORD }),
+        ("POST", path) if path.ends_with("/block") => json!({ "reason": "test" }),
         ("POST", path) if path.ends_with("/messages") => json!({ "msg_content": "hi" }),
         ("PATCH", path) if path.contains("/messages/") => json!({ "msg_content": "ho" }),
         ("POST", path) if path.ends_with("/transcripts") => json!({ "ts_content": "hi" }),

@@ -113,14 +113,20 @@ impl Server {
 
     /// One more API process on the same log, tables and live channel; its address.
     pub(crate) async fn serve(&self) -> SocketAddr {
+        self.serve_on(self.log.clone()).await
+    }
+
+    /// One more API process, with its own way to the log; its address.
+    pub(crate) async fn serve_on(&self, log: Log) -> SocketAddr {
         let parts = Parts {
             commands: self.commands.clone(),
-            follower: Follower::start(self.log.clone(), self.vault.clone()).await.unwrap(),
+            follower: Follower::start(log, self.vault.clone()).await.unwrap(),
             store: self.store.clone(),
             frames: self.frames.clone(),
             live: self.live.clone(),
             vault: self.vault.clone(),
             secrets: Secrets::open(&self.folder.path().join("secrets")).unwrap(),
+            models: vec!["asl-basic".to_owned()],
             reset_mail: None,
             clock: Arc::clone(&self.clock),
             config: self.config.clone(),

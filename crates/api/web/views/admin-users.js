@@ -52,7 +52,7 @@ function buttons(user, reload) {
 /** @param {User} user */
 const block = (user) => ask({
   title: t('admin.block.title', { name: user.username }), text: t('admin.block.text'), yes: t('admin.block'), danger: true,
-  fields: field('reason', t('admin.block.reason'), { maxlength: 500 }),
+  fields: field('reason', t('admin.block.reason'), { maxlength: 500, required: true }),
   action: (data) => api('POST', path`/users/${user.id}/block`, { json: { reason: String(data.get('reason') ?? '') } }),
 });
 

@@ -42,7 +42,10 @@ pub(super) fn resolve(
     }
     // Read again from text: only so does the message name the key.
     let text = toml::to_string(&table).context("api")?;
-    ApiConfig::deserialize(toml::Deserializer::parse(&text).context("api")?).context("in [api]")
+    let config = ApiConfig::deserialize(toml::Deserializer::parse(&text).context("api")?);
+    let config = config.context("in [api]")?;
+    config.check().context("in [api]")?;
+    Ok(config)
 }
 
 /// A TOML value, or else plain text.

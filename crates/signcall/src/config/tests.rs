@@ -104,3 +104,10 @@ fn unknown_names_of_the_http_side_are_named() {
     assert!(wrong("", &variable).contains("SIGNCALL_API_LOCK"));
     assert!(api_table::assignment("lock_s").is_err());
 }
+
+#[test]
+fn limits_of_the_http_side_are_checked_before_anything_starts() {
+    let refused = Options::default().over(file("[api]\nbcrypt_cost = 99").unwrap(), &[]);
+    let refused = format!("{:#}", refused.unwrap_err());
+    assert!(refused.contains("bcrypt_cost is 99; 4 to 16 is allowed"), "{refused}");
+}

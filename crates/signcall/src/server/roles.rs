@@ -9,7 +9,7 @@ use api::ApiConfig;
 use decider::{Writer, system_clock};
 use projector::{Projector, Store};
 use recognizer::engine::{Health, Limits};
-use recognizer::model::{Model, built_in, load};
+use recognizer::model::{BUILT_IN, Model, built_in, load};
 use recognizer::worker::{Connections, Worker};
 use streams::Log;
 use tokio::net::TcpListener;
@@ -94,6 +94,7 @@ impl<'a> Roles<'a> {
             live: self.ways.live.clone(),
             vault: books.vault.clone(),
             secrets: Secrets::open(&self.config.secrets)?,
+            models: known_models(&self.config.model),
             reset_mail: None,
             clock: system_clock(),
             config: ApiConfig {
@@ -170,6 +171,17 @@ impl<'a> Roles<'a> {
     fn store(&self) -> Result<&Store> {
         self.store.as_ref().context("the tables were not opened")
     }
+}
+
+/// The names that people may choose a model by: those built in, and that of the configured folder.
+fn known_models(configured: &str) -> Vec<String> {
+    let mut names: Vec<String> = BUILT_IN.iter().map(|name| (*name).to_owned()).collect();
+    if !BUILT_IN.contains(&configured)
+        && let Ok(model) = load(Path::new(configured))
+    {
+        names.push(model.spec().name.clone());
+    }
+    names
 }
 
 /// A built-in model by its name, or the one in a folder.

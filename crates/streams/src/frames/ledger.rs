@@ -10,6 +10,8 @@ use super::{FrameBatch, FrameFormat, FramesError, StreamStatus};
 pub const LIVE_FRAMES_MAX: u32 = 900;
 /// Bytes of one stream that may wait.
 pub const STREAM_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of all streams of one user that may wait: nobody fills the buffer of all.
+pub const BYTES_OF_USER_MAX: usize = 2 * STREAM_BYTES_MAX;
 /// Frames of an upload.
 pub const UPLOAD_FRAMES_MAX: u32 = 9_000;
 /// Uploads of one user that may wait.
@@ -94,11 +96,10 @@ impl<T> Ledger<T> {
             return Err(FramesError::OutOfOrder { found, expected });
         }
         let StreamStatus { waiting, waiting_max: max, .. } = self.status();
-        let bytes: usize = self.waiting.iter().map(|piece| piece.bytes).sum();
-        let too_many = waiting.saturating_add(batch.count) > max;
-        if too_many || bytes + batch.payload.len() > STREAM_BYTES_MAX {
+        if waiting.saturating_add(batch.count) > max {
             return Err(FramesError::Full { waiting, max });
         }
+        must_fit(self.bytes(), batch.payload.len(), STREAM_BYTES_MAX)?;
         Ok(Admission::New)
     }
 
@@ -162,6 +163,11 @@ impl<T> Ledger<T> {
         self.is_done() && self.is_unused(now)
     }
 
+    /// Bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.waiting.iter().map(|piece| piece.bytes).sum()
+    }
+
     /// Nothing waits.
     pub(super) fn is_done(&self) -> bool {
         self.waiting.is_empty()
@@ -187,6 +193,11 @@ impl<T> Ledger<T> {
             waiting_max: if self.upload { UPLOAD_FRAMES_MAX } else { LIVE_FRAMES_MAX },
         }
     }
+}
+
+/// Refuses bytes for which there is no room beside those that wait.
+pub(super) fn must_fit(waiting: usize, more: usize, max: usize) -> Result<(), FramesError> {
+    if waiting + more > max { Err(FramesError::TooManyBytes { waiting, max }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use futures::future::{self, BoxFuture};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::ledger::{Admission, Ledger, UPLOADS_MAX};
+use super::ledger::{Admission, BYTES_OF_USER_MAX, Ledger, UPLOADS_MAX, must_fit};
 use super::{FrameBatch, FrameBuffer, FrameFormat, Frames, FramesError, StreamKey, StreamStatus};
 
 /// Streams that are remembered at the same time.
@@ -31,8 +31,36 @@ struct Buffer {
     streams: HashMap<StreamKey, Stream>,
     /// Streams with batches for the worker, each once: one batch of each in turn.
     ready: VecDeque<StreamKey>,
-    bytes: usize,
+    bytes: Bytes,
     swept: Option<Instant>,
+}
+
+/// Bytes that wait, in all and of each user who has any.
+#[derive(Default)]
+struct Bytes {
+    all: usize,
+    of_user: HashMap<UserId, usize>,
+}
+
+impl Bytes {
+    fn take(&mut self, user: UserId, more: usize) -> Result<(), FramesError> {
+        must_fit(self.all, more, BUFFER_BYTES_MAX)?;
+        let theirs = self.of_user.get(&user).copied().unwrap_or(0);
+        must_fit(theirs, more, BYTES_OF_USER_MAX)?;
+        self.all += more;
+        self.of_user.insert(user, theirs + more);
+        Ok(())
+    }
+
+    fn forget(&mut self, user: UserId, bytes: usize) {
+        self.all -= bytes;
+        if let Some(theirs) = self.of_user.get_mut(&user) {
+            *theirs -= bytes;
+            if *theirs == 0 {
+                self.of_user.remove(&user);
+            }
+        }
+    }
 }
 
 struct Stream {
@@ -76,15 +104,12 @@ impl Buffer {
         let Some(stream) = self.streams.get_mut(&batch.key) else {
             return Ok(StreamStatus::default());
         };
-        self.bytes -= stream.expire(now);
+        let (user, more) = (batch.key.user, batch.payload.len());
+        self.bytes.forget(user, stream.expire(now));
         if stream.ledger.admit(&batch, now)? == Admission::Nothing {
             return Ok(stream.ledger.status());
         }
-        if self.bytes + batch.payload.len() > BUFFER_BYTES_MAX {
-            let StreamStatus { waiting, waiting_max: max, .. } = stream.ledger.status();
-            return Err(FramesError::Full { waiting, max });
-        }
-        self.bytes += batch.payload.len();
+        self.bytes.take(user, more)?;
         if batch.count == 0 {
             batch.first_seq = stream.ledger.status().next_seq;
         }
@@ -124,7 +149,7 @@ impl Buffer {
     fn pop(&mut self, now: Instant) -> Option<FrameBatch> {
         while let Some(key) = self.ready.pop_front() {
             let Some(stream) = self.streams.get_mut(&key) else { continue };
-            self.bytes -= stream.expire(now);
+            self.bytes.forget(key.user, stream.expire(now));
             stream.queued = stream.ledger.get(stream.delivered + 1).is_some();
             let Some(batch) = stream.ledger.get(stream.delivered).cloned() else { continue };
             stream.delivered += 1;
@@ -141,8 +166,8 @@ impl Buffer {
             return;
         }
         self.swept = Some(now);
-        for stream in self.streams.values_mut() {
-            self.bytes -= stream.expire(now);
+        for (key, stream) in &mut self.streams {
+            self.bytes.forget(key.user, stream.expire(now));
         }
         self.streams.retain(|_, stream| !stream.ledger.is_idle(now));
     }
@@ -150,8 +175,8 @@ impl Buffer {
     fn discard(&mut self, room: RoomId, user: UserId) {
         let theirs = |key: &StreamKey| key.room == room && key.user == user;
         for (_, stream) in self.streams.extract_if(|key, _| theirs(key)) {
-            self.bytes -=
-                stream.ledger.into_waiting().map(|batch| batch.payload.len()).sum::<usize>();
+            let bytes = stream.ledger.into_waiting().map(|batch| batch.payload.len()).sum();
+            self.bytes.forget(user, bytes);
         }
         self.ready.retain(|key| !theirs(key));
     }
@@ -159,13 +184,13 @@ impl Buffer {
     fn done(&mut self, key: &StreamKey, done_seq: u64) {
         if let Some(stream) = self.streams.get_mut(key) {
             let done = stream.ledger.done(done_seq);
-            self.bytes -= stream.forget(&done);
+            self.bytes.forget(key.user, stream.forget(&done));
         }
     }
 
     fn status(&mut self, key: &StreamKey, now: Instant) -> StreamStatus {
         let Some(stream) = self.streams.get_mut(key) else { return StreamStatus::default() };
-        self.bytes -= stream.expire(now);
+        self.bytes.forget(key.user, stream.expire(now));
         stream.ledger.status()
     }
 }
@@ -210,8 +235,6 @@ impl FrameBuffer for LocalFrames {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::frames::StreamId;
 
@@ -231,7 +254,7 @@ mod tests {
                     first_seq: 0,
                     count: 1,
                     format: FrameFormat::Landmarks,
-                    payload: Bytes::from_static(b"frame"),
+                    payload: bytes::Bytes::from_static(b"frame"),
                     flush: false,
                     received_us: 0,
                     model: None,
@@ -255,5 +278,33 @@ mod tests {
         }
         assert!(!buffer.streams.contains_key(&key(2, 0)));
         assert!(buffer.streams.contains_key(&key(2, STREAMS_OF_USER_MAX)));
+    }
+
+    #[test]
+    fn one_user_does_not_fill_the_buffer_of_all() {
+        let (mut buffer, now) = (Buffer::default(), Instant::now());
+        let mut push = |user, stream: usize, bytes| {
+            let stream = StreamId::new(&format!("s{stream}")).unwrap();
+            let key = StreamKey { room: RoomId::new(1), user: UserId::new(user), stream };
+            let batch = FrameBatch {
+                key,
+                first_seq: 0,
+                count: 1,
+                format: FrameFormat::Landmarks,
+                payload: vec![0; bytes].into(),
+                flush: false,
+                received_us: 0,
+                model: None,
+            };
+            buffer.push(batch, now)
+        };
+        let half = BYTES_OF_USER_MAX / 2;
+        push(1, 0, half).unwrap();
+        push(1, 1, half).unwrap();
+        let (waiting, max) = (BYTES_OF_USER_MAX, BYTES_OF_USER_MAX);
+        assert_eq!(push(1, 2, 1), Err(FramesError::TooManyBytes { waiting, max }));
+        push(2, 0, half).unwrap();
+        buffer.discard(RoomId::new(1), UserId::new(1));
+        assert_eq!((buffer.bytes.all, buffer.bytes.of_user.len()), (half, 1));
     }
 }

@@ -137,7 +137,7 @@ mod tests {
             town.refused(operator, RevokeAdmin { user: bob }),
             Rejection::LastAdmin(_)
         ));
-        let block = Block { user: bob, reason: Clear::new("") };
+        let block = Block { user: bob, reason: Clear::new("rude") };
         assert!(matches!(town.refused(operator, block), Rejection::LastAdmin(_)));
     }
 

@@ -66,8 +66,8 @@ impl Register {
     }
 }
 
-/// A name that people may choose.
-pub(crate) fn checked_username(username: &Clear) -> Result<String, Rejection> {
+/// A name that people may choose, as it is stored.
+pub fn checked_username(username: &Clear) -> Result<String, Rejection> {
     let username = text::name("username", username, text::USERNAME)?;
     let reserved = text::compared_name(&username).starts_with(GUEST_PREFIX);
     if reserved || username.contains(':') {
@@ -77,9 +77,9 @@ pub(crate) fn checked_username(username: &Clear) -> Result<String, Rejection> {
     Ok(username)
 }
 
-/// An address with something before and a domain after its one `@`.
-pub(crate) fn checked_email(email: &Clear) -> Result<String, Rejection> {
-    let email = text::name("email", &Clear::new(text::email(email.expose())), text::EMAIL)?;
+/// An address with something before and a domain after its one `@`, as it is stored.
+pub fn checked_email(email: &Clear) -> Result<String, Rejection> {
+    let email = text::address("email", email)?;
     let plausible = email.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@')
     });
