@@ -14,6 +14,19 @@ use crate::shell;
 
 /// The release that is known to understand the document.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// Readers of exports that are not ours.
+const READERS: [&str; 2] = ["webvtt-py==0.6.0", "srt==3.5.3"];
+/// Texts that have tried to break out of a file format.
+const NASTY: [&str; 5] = [
+    "hello",
+    "1 --> 2\n\n00:00:00.000 --> 00:00:01.000",
+    "<b>&amp; </v> {\\an8}",
+    "WEBVTT\n\nNOTE nothing",
+    "\u{202e}right to left\u{1b}[31m",
+];
+/// Reads both exports and says how many captions each has.
+const READ: &str = "import sys, webvtt, srt; \
+    print(len(webvtt.read(sys.argv[1])), len(list(srt.parse(open(sys.argv[2]).read()))))";
 /// Cases unless said.
 const CASES: u32 = 2_000;
 /// What each answer is held against.
@@ -91,7 +104,8 @@ fn install(target: &Path) -> Result<PathBuf> {
         println!("installing {SCHEMATHESIS} (PyPI) into {}", home.display());
         shell::run(shell::program("python3")?.args(["-m", "venv"]).arg(&home))?;
         let mut pip = shell::program(home.join("bin/pip"))?;
-        shell::run(pip.args(["install", "-q", "--disable-pip-version-check", SCHEMATHESIS]))?;
+        pip.args(["install", "-q", "--disable-pip-version-check", SCHEMATHESIS]).args(READERS);
+        shell::run(&mut pip)?;
     }
     Ok(tool)
 }
@@ -158,8 +172,12 @@ impl Server {
         ensure!(consent.0 == 204, "captions could not be switched on: {}", consent.1);
         let said = json!({ "msg_content": "hello" });
         let said = self.created(&format!("{base}/messages"), &said, Some(&token))?;
-        let typed = json!({ "ts_content": "hello" });
-        let typed = self.created(&format!("{base}/transcripts"), &typed, Some(&token))?;
+        let mut typed = Value::Null;
+        for text in NASTY {
+            let body = json!({ "ts_content": text });
+            typed = self.created(&format!("{base}/transcripts"), &body, Some(&token))?;
+        }
+        self.read_exports(folder, &base, &token)?;
         let file = folder.join("schemathesis.toml");
         let at = |path: &str, id: &Value| {
             format!(
@@ -182,6 +200,25 @@ impl Server {
         Ok(file)
     }
 
+    /// The exports, as readers of others take them.
+    fn read_exports(&self, folder: &Path, base: &str, token: &str) -> Result<()> {
+        let mut read = shell::program(folder.with_file_name("fuzz-venv").join("bin/python"))?;
+        read.args(["-c", READ]);
+        for ending in ["vtt", "srt"] {
+            let path = format!("{base}/transcript.{ending}");
+            let (status, text) = self.text("GET", &path, None, Some(token))?;
+            ensure!(status == 200, "GET {path} was answered with {status}: {text}");
+            let file = folder.join(format!("transcript.{ending}"));
+            fs::write(&file, text)?;
+            read.arg(file);
+        }
+        let counted = shell::output(&mut read)?;
+        let count = NASTY.len();
+        println!("captions of {count} that webvtt-py and srt read: {}", counted.trim());
+        ensure!(counted.trim() == format!("{count} {count}"), "an export was read otherwise");
+        Ok(())
+    }
+
     fn created(&self, path: &str, body: &Value, token: Option<&str>) -> Result<Value> {
         let (status, answer) = self.ask("POST", path, Some(body), token)?;
         ensure!(status == 201, "POST {path} was answered with {status}: {answer}");
@@ -196,6 +233,18 @@ impl Server {
         body: Option<&Value>,
         token: Option<&str>,
     ) -> Result<(u16, Value)> {
+        let (status, text) = self.text(method, path, body, token)?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+
+    /// One request; its status and its body.
+    fn text(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        token: Option<&str>,
+    ) -> Result<(u16, String)> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
         let head = format!(
@@ -212,6 +261,6 @@ impl Server {
         stream.read_to_string(&mut answer)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("half an answer")?;
         let status = head.split(' ').nth(1).context("no status")?.parse()?;
-        Ok((status, serde_json::from_str(body).unwrap_or(Value::Null)))
+        Ok((status, body.to_owned()))
     }
 }

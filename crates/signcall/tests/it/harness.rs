@@ -138,7 +138,8 @@ impl World {
         shared
     }
 
-    fn arguments(&self, roles: &str) -> Vec<String> {
+    /// What a process of these roles is started with.
+    pub(crate) fn arguments(&self, roles: &str) -> Vec<String> {
         let mut arguments = vec!["serve".to_owned()];
         arguments.extend(self.shared());
         let fixed = ["--roles", roles, "--listen", "127.0.0.1:0", "--api", "bcrypt_cost=4"];

@@ -12,3 +12,4 @@ mod models;
 mod operator;
 mod path;
 mod signing;
+mod two_apis;
