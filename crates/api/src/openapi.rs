@@ -102,7 +102,8 @@ fn build() -> Value {
 fn unpaired() -> (Vec<String>, Vec<String>) {
     let (routes, operations) = (routes(), operations());
     let name = |route: &crate::router::Route| format!("{} {}", route.method, route.path);
-    let alone = |route: &&crate::router::Route| !operations.iter().any(|operation| operation.is_of(route));
+    let alone =
+        |route: &&crate::router::Route| !operations.iter().any(|operation| operation.is_of(route));
     let undocumented = routes.iter().filter(alone).map(name).collect();
     let unrouted = operations
         .iter()

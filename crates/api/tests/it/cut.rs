@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use events::{Block, BlockNumber, Head, LogId};
 use futures::future::BoxFuture;
-use streams::log::{AppendError, Backend, LogError};
 use streams::Log;
+use streams::log::{AppendError, Backend, LogError};
 use tokio::sync::watch;
 
 use crate::server::{Server, until};

@@ -146,7 +146,9 @@ async fn mistake_7_the_page_lets_nothing_come_from_elsewhere() {
         assert_eq!(answer.status(), 200, "{path}");
         let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert!(policy.starts_with("default-src 'none'"), "{policy}");
-        assert!(!policy.contains("http") && !policy.contains('*') && !policy.contains("unsafe-inline"));
+        assert!(
+            !policy.contains("http") && !policy.contains('*') && !policy.contains("unsafe-inline")
+        );
         let text = answer.text().await.unwrap();
         let elsewhere = ["src=\"http", "href=\"http", "src=\"//", "href=\"//", "url(http"];
         assert!(elsewhere.iter().all(|start| !text.contains(start)), "{path}");
