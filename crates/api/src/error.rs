@@ -162,8 +162,9 @@ impl ApiError {
                 SubmitError::Log(_) => (S::SERVICE_UNAVAILABLE, "log_unreachable"),
             },
             Self::Frames(error) => match error {
-                FramesError::Full { .. } => (S::TOO_MANY_REQUESTS, "frames_full"),
-                FramesError::TooManyBytes { .. } => (S::TOO_MANY_REQUESTS, "frames_full"),
+                FramesError::Full { .. } | FramesError::TooManyBytes { .. } => {
+                    (S::TOO_MANY_REQUESTS, "frames_full")
+                }
                 FramesError::TooManyUploads { .. } => (S::TOO_MANY_REQUESTS, "too_many_uploads"),
                 FramesError::TooManyStreams { .. } => (S::TOO_MANY_REQUESTS, "too_many_streams"),
                 FramesError::OutOfOrder { .. } => (S::UNPROCESSABLE_ENTITY, "out_of_order"),

@@ -221,13 +221,11 @@ async fn credentials(app: &App, request: Request) -> Result<Open<Credentials>, A
         let body = basic(encoded);
         let (mut parts, _) = request.into_parts();
         let context = Context::from_request_parts(&mut parts, app).await?;
-        return match body {
-            Some(body) => Ok(Open { context, headers: parts.headers, body }),
-            None => {
-                app.throttles.logins.take(address_key(context.client()))?;
-                Err(unread)
-            }
+        let Some(body) = body else {
+            app.throttles.logins.take(address_key(context.client()))?;
+            return Err(unread);
         };
+        return Ok(Open { context, headers: parts.headers, body });
     }
     if request.body().is_end_stream() {
         return Err(unread);

@@ -30,7 +30,7 @@ pub struct ConfigError {
     pub allowed: String,
 }
 
-fn wrong(key: &str, value: impl ToString, allowed: impl Into<String>) -> ConfigError {
+fn wrong(key: &str, value: &impl ToString, allowed: impl Into<String>) -> ConfigError {
     ConfigError { key: key.to_owned(), value: value.to_string(), allowed: allowed.into() }
 }
 
@@ -38,7 +38,7 @@ fn within(key: &str, value: u64, (min, max): (u64, u64)) -> Result<(), ConfigErr
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    Err(wrong(key, value, format!("{min} to {max} is allowed")))
+    Err(wrong(key, &value, format!("{min} to {max} is allowed")))
 }
 
 impl ApiConfig {
@@ -67,7 +67,7 @@ impl ApiConfig {
         for (key, time) in times {
             if time.is_zero() || time > WAIT_MAX {
                 let allowed = format!("more than 0 and at most {WAIT_MAX:?} is allowed");
-                return Err(wrong(key, format!("{time:?}"), allowed));
+                return Err(wrong(key, &format!("{time:?}"), allowed));
             }
         }
         self.check_rates()?;
@@ -106,7 +106,7 @@ fn origins(key: &str, origins: &[String]) -> Result<(), ConfigError> {
         let parsed: Option<Uri> = origin.parse().ok();
         if parsed.as_ref().and_then(bare).as_ref() != Some(origin) {
             let allowed = "expected scheme and host alone, such as https://call.example.org";
-            return Err(wrong(key, format!("{origin:?}"), allowed));
+            return Err(wrong(key, &format!("{origin:?}"), allowed));
         }
     }
     Ok(())

@@ -75,13 +75,13 @@ pub(crate) async fn open(
 /// How to end a conversation with a client whose message can't be read; `None` when it is gone.
 fn unreadable(error: axum::Error) -> Option<Close> {
     let error = error.into_inner().downcast::<tungstenite::Error>().ok()?;
-    match *error {
-        tungstenite::Error::Capacity(_) => Some(Close::TooLarge),
-        tungstenite::Error::Utf8(_) => Some(Close::NotUtf8),
-        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        tungstenite::Error::Protocol(_) => Some(Close::Protocol),
-        _ => None,
+    if let tungstenite::Error::Protocol(fault) = *error {
+        let gone = fault == ProtocolError::ResetWithoutClosingHandshake;
+        return (!gone).then_some(Close::Protocol);
     }
+    let too_large = matches!(*error, tungstenite::Error::Capacity(_));
+    let not_utf8 = matches!(*error, tungstenite::Error::Utf8(_));
+    too_large.then_some(Close::TooLarge).or(not_utf8.then_some(Close::NotUtf8))
 }
 
 struct Carrier {

@@ -95,22 +95,25 @@ impl Operation {
 
     /// Takes something after the question mark, or in a header.
     pub(super) fn takes(mut self, place: &str, name: &str, told: &str, schema: Value) -> Self {
-        let parameter = json!({
-            "name": name, "in": place, "required": false, "description": told, "schema": schema,
-        });
+        let mut parameter =
+            json!({ "name": name, "in": place, "required": false, "description": told });
+        parameter["schema"] = schema;
         self.parameters.push(parameter);
         self
     }
 
     /// Answers with JSON of this schema.
     pub(super) fn answers(self, status: u16, told: &str, schema: Value) -> Self {
-        let content = json!({ "application/json": { "schema": schema } });
+        let mut content = json!({ "application/json": {} });
+        content["application/json"]["schema"] = schema;
         self.answers_with(status, told, content)
     }
 
     /// Answers with other content.
     pub(super) fn answers_with(mut self, status: u16, told: &str, content: Value) -> Self {
-        self.answers.insert(status, json!({ "description": told, "content": content }));
+        let mut answer = json!({ "description": told });
+        answer["content"] = content;
+        self.answers.insert(status, answer);
         self
     }
 

@@ -78,8 +78,10 @@ fn tag() -> Value {
 /// An answer: every field is there.
 pub(super) fn row<const N: usize>(told: &str, fields: [(&str, Value); N]) -> Value {
     let required: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
-    let properties = properties(&fields);
-    json!({ "type": "object", "description": told, "required": required, "properties": properties })
+    let mut row = json!({ "type": "object", "description": told, "required": required });
+    let fields = fields.into_iter().map(|(name, schema)| (name.to_owned(), schema));
+    row["properties"] = Value::Object(fields.collect());
+    row
 }
 
 /// A body that is asked with: nothing else may be in it.

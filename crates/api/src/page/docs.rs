@@ -115,9 +115,9 @@ fn shown(path: &str, method: &str, operation: &Value) -> String {
     for (media_type, content) in members(&operation["requestBody"]["content"]) {
         let optional = operation["requestBody"]["required"] == false;
         let optional = if optional { ", optional" } else { "" };
-        write!(
+        writeln!(
             html,
-            "<p>Body{optional}: {}, <code>{media_type}</code></p>\n",
+            "<p>Body{optional}: {}, <code>{media_type}</code></p>",
             kind(&content["schema"])
         )
         .ok();
