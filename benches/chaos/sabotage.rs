@@ -55,6 +55,7 @@ pub async fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
         live,
         vault,
         secrets,
+        models: Vec::new(),
         reset_mail: None,
         clock: system_clock(),
         config,
