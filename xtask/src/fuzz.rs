@@ -64,7 +64,8 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     let config = server.prepare(&folder)?;
     let document = server.ask("GET", "/api/v1/openapi.json", None, None)?.1;
     let operations = document["paths"].as_object().context("no paths in the document")?;
-    let count: usize = operations.values().filter_map(Value::as_object).map(|m| m.len()).sum();
+    let count: usize =
+        operations.values().filter_map(Value::as_object).map(serde_json::Map::len).sum();
     let each = cases.div_ceil(u32::try_from(count)?).max(1);
     println!("{count} operations, up to {each} generated cases each");
     let mut clean = true;
