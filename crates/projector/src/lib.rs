@@ -12,6 +12,7 @@ pub mod projections;
 mod read;
 mod rebuild;
 mod runner;
+mod search;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -29,4 +30,5 @@ pub use projections::user::UserRow;
 pub use read::{Cursor, Listing, Page};
 pub use rebuild::{Difference, Phase, Progress, ReplayReport, TableReport, replay};
 pub use runner::Projector;
+pub use search::{SEARCH_WORDS_MAX, Search, TooManyWords};
 pub use store::Store;

@@ -1,6 +1,7 @@
 //! Rebuilding: the same log once more into fresh tables beside the live ones, which go on serving;
 //! compared row by row; then, if wanted, put in their place at once.
 
+mod aside;
 mod compare;
 mod shadow;
 

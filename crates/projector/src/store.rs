@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::checkpoint::Checkpoint;
 use crate::db::{Db, Dialect, Purpose};
 use crate::error::StoreError;
+use crate::search;
 
 /// How often a wait looks at the checkpoint when another process projects.
 const POLL: Duration = Duration::from_millis(15);
@@ -31,6 +32,7 @@ impl Store {
     /// can't be reached is told within 5 seconds.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let db = Db::open(url, Purpose::Live).await?;
+        search::fill(&db).await?;
         let store = Self(Arc::new(Inner {
             db,
             url: url.to_owned(),

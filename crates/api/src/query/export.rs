@@ -177,6 +177,7 @@ mod tests {
             model: None,
             revised_at: None,
             editor_id: None,
+            words: None,
         };
         Spoken { row, username: Some("A<b>".to_owned()) }
     }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use events::{Rejection, TranscriptId};
-use projector::{TranscriptFilter, TranscriptRevisionRow};
+use projector::{Search, TranscriptFilter, TranscriptRevisionRow};
 use serde::Deserialize;
 
 use super::message::All;
@@ -27,7 +27,7 @@ pub(crate) struct Filter {
     user_id: Option<String>,
 }
 
-/// `GET /rooms/{code}/transcripts`: oldest first.
+/// `GET /rooms/{code}/transcripts`: oldest first; with `q`, those in which all of its words are.
 pub(crate) async fn list(
     State(app): State<App>,
     In(code): In<String>,
@@ -43,7 +43,9 @@ pub(crate) async fn list(
         return Err(ApiError::field("q", detail));
     }
     let user = filter.user_id.as_deref().map(super::user).transpose()?;
-    let rows = TranscriptFilter { user, q };
+    let q = q.map(Search::parse).transpose();
+    let q = q.map_err(|refused| ApiError::field("q", refused.to_string()))?;
+    let rows = TranscriptFilter { user, q: q.as_ref() };
     let found = app.store.transcripts(room, rows, page(wanted, TranscriptId::new)).await?;
     Ok(Listing::new(wanted, found.rows, found.has_more, |row| row.id.get()).answer(&uri))
 }

@@ -66,6 +66,10 @@ async fn two_people_meet_chat_and_sign() {
     assert_eq!(revisions["data"][0]["ts_content"], "hello");
     let typed = json!({ "ts_content": "typed" });
     ada.post(&format!("/rooms/{code}/transcripts"), &typed).await.expect(201);
+    let search = async |q| bob.get(&format!("/rooms/{code}/transcripts?q={q}")).await;
+    assert_eq!(search("H%C3%81L").await.expect(200)["data"].as_array().unwrap().len(), 1);
+    assert_eq!(search("allo").await.expect(200)["data"], json!([]));
+    search("1+2+3+4+5+6+7+8+9").await.refused(422, "invalid");
     let text = bob.get(&format!("/rooms/{code}/transcript.txt")).await.text;
     assert!(text.contains("bob: hallo") && text.contains("ada: typed"), "{text}");
     let vtt = bob.get(&format!("/rooms/{code}/transcript.vtt")).await;

@@ -7,7 +7,8 @@ use events::{Event, RoomId, SegmentId, TextKind, Timestamp, TranscriptId, UserId
 
 use super::{At, text};
 use crate::error::StoreError;
-use crate::read::{Listing, Order, Page, pattern};
+use crate::read::{Listing, Order, Page};
+use crate::search::{self, Search};
 use crate::store::Store;
 use crate::value::{Value, record};
 use crate::work::{Expiry, Work};
@@ -43,6 +44,9 @@ record! {
         revised_at: Option<Timestamp>,
         /// The person who made the newest revision; `None` for a model, or a deleted user.
         editor_id: Option<UserId>,
+        /// The words of the text, folded, for searching; `None` without a text.
+        #[serde(skip)]
+        words: Option<String>,
     }
 }
 
@@ -65,6 +69,11 @@ record! {
 }
 
 impl TranscriptRow {
+    fn write(&mut self, text: Option<String>) {
+        self.words = text.as_deref().map(|text| search::words(self.room_id, text));
+        self.ts_content = text;
+    }
+
     /// The newest text, as a revision.
     fn revision(&self) -> TranscriptRevisionRow {
         TranscriptRevisionRow {
@@ -99,9 +108,9 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
     match event {
         RoomEvent::TranscriptRecorded(e) => {
             if work.rooms.get(&e.room_id).is_some() {
-                let row = TranscriptRow {
+                let mut row = TranscriptRow {
                     id: e.transcript_id,
-                    ts_content: text(&e.text),
+                    ts_content: None,
                     created_at: at.time,
                     room_id: e.room_id,
                     user_id: Some(e.user_id),
@@ -114,14 +123,16 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
                     model: e.model.clone(),
                     revised_at: None,
                     editor_id: None,
+                    words: None,
                 };
+                row.write(text(&e.text));
                 work.transcripts.insert(e.transcript_id, row);
             }
         }
         RoomEvent::TranscriptRevised(e) => {
             if let Some(row) = work.transcripts.edit(&e.transcript_id) {
                 let before = row.revision();
-                row.ts_content = text(&e.text);
+                row.write(text(&e.text));
                 row.revision = e.revision;
                 row.revised_at = Some(at.time);
                 row.editor_id = e.editor;
@@ -159,7 +170,7 @@ fn shortest(single: f32) -> Option<f64> {
 
 /// Takes the texts away from the loaded transcripts that are meant, former ones included.
 fn forget(work: &mut Work, meant: impl Fn(&TranscriptRow) -> bool) {
-    work.transcripts.edit_where(&meant, |row| row.ts_content = None);
+    work.transcripts.edit_where(&meant, |row| row.write(None));
     let transcripts = &work.transcripts;
     work.transcript_revisions.edit_where(
         |row| transcripts.get(&row.transcript_id).is_some_and(&meant),
@@ -172,8 +183,8 @@ fn forget(work: &mut Work, meant: impl Fn(&TranscriptRow) -> bool) {
 pub struct TranscriptFilter<'a> {
     /// Only what this user signed or typed.
     pub user: Option<UserId>,
-    /// Only texts that contain this, whatever its case.
-    pub q: Option<&'a str>,
+    /// Only texts in which this finds something.
+    pub q: Option<&'a Search>,
 }
 
 impl Store {
@@ -201,8 +212,11 @@ impl Store {
             clause = format!("{clause} AND user_id = ${}", args.len());
         }
         if let Some(q) = filter.q {
-            args.push(Value::Text(pattern(q)));
-            clause = format!("{clause} AND {}", self.dialect().like("ts_content", args.len()));
+            if q.is_empty() {
+                return Ok(Listing { rows: Vec::new(), has_more: false });
+            }
+            args.push(Value::Text(q.parameter(self.dialect(), room)));
+            clause = format!("{clause} AND {}", Search::condition(self.dialect(), args.len()));
         }
         self.page(&clause, args, Order::OldestFirst, page).await
     }

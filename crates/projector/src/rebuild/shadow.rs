@@ -12,6 +12,7 @@ use events::{Head, LogId};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
+use super::aside;
 use crate::checkpoint::Checkpoint;
 use crate::db::{Db, Lease, Purpose, SHADOW_SCHEMA, Session};
 use crate::error::{ProjectorError, StoreError};
@@ -21,6 +22,9 @@ use crate::value::Value;
 
 /// What the second file's name has more than the live one's.
 const SUFFIX: &str = ".rebuild";
+/// Where FTS5 keeps its index: ordinary tables, copied like the others. Whoever has the file open
+/// sees by its change counter that what they remember of the index is out of date.
+const SEARCH_TABLES: [&str; 2] = ["transcript_search_data", "transcript_search_idx"];
 /// Names the lock that one replay at a time holds in PostgreSQL.
 const ADVISORY_LOCK: i64 = 0x7369_676e_6361_6c6c;
 /// How long the swap waits in PostgreSQL for readers to finish, while others wait for it.
@@ -46,6 +50,10 @@ impl Shadow {
                 let held = lock_file(&format!("{path}.lock"))?;
                 remove_files(&path)?;
                 let db = Db::open(&format!("sqlite:{path}"), Purpose::Shadow).await?;
+                if let Db::Sqlite { write, .. } = &db {
+                    let mut connection = write.acquire().await.map_err(StoreError::from)?;
+                    aside::put_off_sqlite(&mut connection).await?;
+                }
                 Ok(Self { db, lock: Lock::File { path, held } })
             }
             Db::Postgres { .. } => {
@@ -58,7 +66,7 @@ impl Shadow {
                 drop_schema(&mut session).await?;
                 session.execute(&format!("CREATE SCHEMA {SHADOW_SCHEMA}"), vec![]).await?;
                 let db = Db::open(store.url(), Purpose::Shadow).await?;
-                session.execute(&put_off_foreign_keys(), vec![]).await?;
+                aside::put_off_postgres(&mut session).await?;
                 Ok(Self { db, lock: Lock::Advisory(lease) })
             }
         }
@@ -78,12 +86,12 @@ impl Shadow {
 
     /// Checks and watches, from now on, what was put off until the bulk of the rows is in.
     pub(super) async fn finish(&mut self) -> Result<(), StoreError> {
-        match &mut self.lock {
-            Lock::File { .. } => Ok(()),
-            Lock::Advisory(lease) => {
-                lease.session().execute(&bring_back_foreign_keys(), vec![]).await?;
-                Ok(())
+        match (&mut self.lock, &self.db) {
+            (Lock::Advisory(lease), _) => aside::bring_back_postgres(&mut lease.session()).await,
+            (Lock::File { .. }, Db::Sqlite { write, .. }) => {
+                aside::bring_back_sqlite(&mut *write.acquire().await?).await
             }
+            (Lock::File { .. }, Db::Postgres { .. }) => Ok(()),
         }
     }
 
@@ -105,16 +113,19 @@ impl Shadow {
                 if ahead(&now) {
                     return Ok(Some(now.head));
                 }
-                for table in TABLES.iter().rev() {
-                    session
-                        .execute(&format!("DELETE FROM main.\"{}\"", table.name), vec![])
-                        .await?;
+                let triggers = aside::take(&mut tx, "main", "trigger").await?;
+                let mut session = Session::Sqlite(&mut tx);
+                let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+                for name in names.iter().chain(&SEARCH_TABLES).rev() {
+                    session.execute(&format!("DELETE FROM main.\"{name}\""), vec![]).await?;
                 }
-                for table in TABLES {
-                    let name = table.name;
+                for name in names.iter().chain(&SEARCH_TABLES) {
                     let sql =
                         format!("INSERT INTO main.\"{name}\" SELECT * FROM rebuilt.\"{name}\"");
                     session.execute(&sql, vec![]).await?;
+                }
+                for trigger in triggers {
+                    session.execute(&trigger, vec![]).await?;
                 }
                 next_generation(&now, head).put(&mut session).await?;
                 tx.commit().await?;
@@ -166,32 +177,6 @@ fn next_generation(live: &Checkpoint, head: &Head) -> Checkpoint {
 async fn drop_schema(session: &mut Session<'_>) -> Result<(), StoreError> {
     session.execute(&format!("DROP SCHEMA IF EXISTS {SHADOW_SCHEMA} CASCADE"), vec![]).await?;
     Ok(())
-}
-
-/// Notes how the foreign keys of the fresh tables are made, and takes them away: checking each row
-/// would be half of the work, and the rows are right by how they are made.
-fn put_off_foreign_keys() -> String {
-    format!(
-        "DO $$ DECLARE found record; BEGIN \
-           CREATE TABLE {SHADOW_SCHEMA}.put_off (statement text); \
-           FOR found IN SELECT conrelid::regclass AS place, conname, pg_get_constraintdef(oid) AS made \
-               FROM pg_constraint WHERE contype = 'f' AND connamespace = '{SHADOW_SCHEMA}'::regnamespace LOOP \
-             INSERT INTO {SHADOW_SCHEMA}.put_off VALUES \
-               (format('ALTER TABLE %s ADD CONSTRAINT %I %s', found.place, found.conname, found.made)); \
-             EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.place, found.conname); \
-           END LOOP; END $$"
-    )
-}
-
-/// All rows are checked at once, which is much faster.
-fn bring_back_foreign_keys() -> String {
-    format!(
-        "DO $$ DECLARE found record; BEGIN \
-           FOR found IN SELECT statement FROM {SHADOW_SCHEMA}.put_off LOOP \
-             EXECUTE found.statement; \
-           END LOOP; \
-           DROP TABLE {SHADOW_SCHEMA}.put_off; END $$"
-    )
 }
 
 /// Live tables go, rebuilt ones come, in whatever schema the live ones are. All of them are locked

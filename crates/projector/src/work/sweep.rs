@@ -116,7 +116,7 @@ const TEXTS_GO: [Statement; 4] = [
         "user_id",
     ),
     ("UPDATE message SET msg_content = NULL WHERE {}", "user_id"),
-    ("UPDATE transcript SET ts_content = NULL WHERE {}", "user_id"),
+    ("UPDATE transcript SET ts_content = NULL, words = NULL WHERE {}", "user_id"),
 ];
 const USERS_GO: [Statement; 5] = [
     ("UPDATE message SET user_id = NULL WHERE {}", "user_id"),
@@ -141,9 +141,9 @@ async fn run(
 
 impl Expiry {
     async fn run(&self, session: &mut Session<'_>) -> Result<(), StoreError> {
-        let (table, content) = match self.kind {
-            TextKind::Message => ("message", "msg_content"),
-            TextKind::Transcript => ("transcript", "ts_content"),
+        let (table, content, and) = match self.kind {
+            TextKind::Message => ("message", "msg_content", ""),
+            TextKind::Transcript => ("transcript", "ts_content", ", words = NULL"),
         };
         let midnight = self.before.and_time(chrono::NaiveTime::MIN).and_utc();
         let args =
@@ -154,8 +154,9 @@ impl Expiry {
              WHERE {content} IS NOT NULL AND {table}_id IN (SELECT id FROM {table} WHERE {old})"
         );
         session.execute(&former, args()).await?;
-        let newest =
-            format!("UPDATE {table} SET {content} = NULL WHERE {content} IS NOT NULL AND {old}");
+        let newest = format!(
+            "UPDATE {table} SET {content} = NULL{and} WHERE {content} IS NOT NULL AND {old}"
+        );
         session.execute(&newest, args()).await?;
         Ok(())
     }

@@ -10,5 +10,6 @@ mod crash;
 mod databases;
 mod life;
 mod replay;
+mod search;
 mod tables;
 mod world;

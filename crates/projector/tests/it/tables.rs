@@ -6,7 +6,7 @@ use events::room::Consent;
 use events::room::command::{leave::Leave, message, transcript};
 use events::user::command::{account::DeleteUser, admin, login};
 use events::{Actor, Clear, Position, SystemRole, TranscriptId};
-use projector::{Cursor, FeedKind, Page, RoomState, Store, TranscriptFilter};
+use projector::{Cursor, FeedKind, Page, RoomState, Search, Store, TranscriptFilter};
 
 use crate::databases::Databases;
 use crate::life::Dice;
@@ -105,7 +105,8 @@ async fn edits_and_corrections_keep_what_was_there(mut world: World, databases: 
     let texts: Vec<_> = read.iter().map(|r| (r.ts_content.as_deref(), r.editor_id)).collect();
     assert_eq!(texts, [(Some("HOUSE"), None), (Some("HOME"), Some(bob))]);
     assert_eq!(store.transcript_revisions(room, TranscriptId::new(1)).await.unwrap(), None);
-    let filter = TranscriptFilter { user: Some(ada), q: Some("om") };
+    let search = Search::parse("hÓm").unwrap();
+    let filter = TranscriptFilter { user: Some(ada), q: Some(&search) };
     assert_eq!(store.transcripts(room, filter, first(10)).await.unwrap().rows.len(), 1);
     let filter = TranscriptFilter { user: Some(bob), q: None };
     assert_eq!(store.transcripts(room, filter, first(10)).await.unwrap().rows.len(), 0);
