@@ -16,7 +16,7 @@ use crate::projections::{self, At};
 use crate::work::{Done, Keys, Work};
 
 /// Batches that wait to be written, at most.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 /// How long the end of the log is believed when no hint of an append comes.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 

@@ -1,6 +1,7 @@
 //! The two databases behind one face. Everything that differs between them is said here and in
 //! [`sqlite`] and [`postgres`]; the rest of the crate writes one SQL.
 
+mod copy;
 mod postgres;
 mod sqlite;
 
@@ -193,8 +194,26 @@ impl Session<'_> {
         rows: Vec<Vec<Value>>,
     ) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(connection) => sqlite::upsert(connection, table, rows).await,
+            Self::Sqlite(connection) => {
+                let tail = Dialect::on_conflict(table);
+                sqlite::insert(connection, table, rows, &tail).await
+            }
             Self::Postgres(connection) => postgres::upsert(connection, table, rows).await,
+        }
+    }
+
+    /// Writes rows that are not there yet, in the fastest way.
+    pub(crate) async fn insert(
+        &mut self,
+        table: &Table,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::insert(connection, table, rows, "").await,
+            Self::Postgres(connection) if rows.len() < copy::ROWS_MIN => {
+                postgres::upsert(connection, table, rows).await
+            }
+            Self::Postgres(connection) => copy::insert(connection, table, rows).await,
         }
     }
 }

@@ -2,7 +2,10 @@
 //! compared row by row; then, if wanted, put in their place at once.
 
 mod aside;
+#[cfg(feature = "testing")]
+pub(crate) mod bare;
 mod compare;
+mod maker;
 mod shadow;
 
 use events::{Head, Position};
@@ -16,11 +19,13 @@ use crate::batch::Ahead;
 use crate::checkpoint::Checkpoint;
 use crate::db::Tx;
 use crate::error::ProjectorError;
-use crate::runner::{BATCH_BYTES, begin};
+use crate::runner::{BATCH_BYTES, begin, passes};
 use crate::store::Store;
 
-/// Bytes of blocks in one batch of a rebuild, about.
-const REBUILD_BYTES: usize = 2 * BATCH_BYTES;
+/// Bytes of blocks in one batch of a rebuild, about: rows that change often are written once in it.
+const REBUILD_BYTES: usize = 8 * BATCH_BYTES;
+/// Batches with deletions that may walk through whole tables before these get their indexes.
+const SWEEPS_WITHOUT_INDEXES: u32 = 4;
 /// How often the live tables may run ahead before the swap gives up.
 const SWAP_TRIES: u32 = 100;
 
@@ -31,13 +36,15 @@ pub enum Phase {
     CatchingUp,
     /// Building the new tables.
     Rebuilding,
+    /// Giving them their indexes.
+    Indexing,
     /// Comparing them with the live ones.
     Comparing,
     /// Putting them in their place.
     Swapping,
 }
 
-/// How far a replay is, in the unit of its phase: commits, or tables when comparing.
+/// How far a replay is, in the unit of its phase: commits, tables when comparing, or the one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// What it is doing.
@@ -69,6 +76,12 @@ pub struct ReplayReport {
 
 /// Rebuilds the tables from the log, with the server running or not. With `verify` the live
 /// tables stay; without, the rebuilt ones take their place, whether they are equal or not.
+///
+/// Dropping the future cancels: the live tables are as they were, and what was rebuilt so far is
+/// gone on with by the next replay, as after a crash.
+///
+/// The tables that were replaced are not kept: they can be made from the log at any time, and
+/// would hold what was to be erased.
 pub async fn replay(
     store: &Store,
     log: &Log,
@@ -77,8 +90,15 @@ pub async fn replay(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ReplayReport, ProjectorError> {
     let end = log.head().await?;
-    let live = match catch_up(store, log, vault, &end, progress).await {
-        Ok(live) => Some(live),
+    let begun = store.position().await? > Position::new(0) || verify;
+    let caught_up = if begun {
+        catch_up(store, log, vault, &end, progress).await.map(Some)
+    } else {
+        // Nothing was ever projected: there is nothing to compare with.
+        Ok(None)
+    };
+    let live = match caught_up {
+        Ok(live) => live,
         // Tables of another history: nothing to compare with, and replaced only when asked to.
         Err(
             ProjectorError::ForeignLog { .. }
@@ -91,11 +111,16 @@ pub async fn replay(
         shadow: Shadow::create(store).await?,
         now: Checkpoint { generation: 1, head: Head::empty(log.id()) },
         events: 0,
+        sweeps: 0,
         log,
         vault,
     };
     let result = rebuild.run(store, live, end, verify, progress).await;
-    rebuild.shadow.remove().await?;
+    if result.as_ref().is_err_and(passes) {
+        rebuild.shadow.leave().await;
+    } else {
+        rebuild.shadow.remove().await?;
+    }
     result
 }
 
@@ -129,6 +154,8 @@ struct Rebuild<'a> {
     shadow: Shadow,
     now: Checkpoint,
     events: u64,
+    /// Batches with deletions so far.
+    sweeps: u32,
     log: &'a Log,
     vault: &'a Vault,
 }
@@ -144,6 +171,7 @@ impl Rebuild<'_> {
     ) -> Result<ReplayReport, ProjectorError> {
         self.now = self.shadow.begin(self.log.id()).await?;
         self.build(live.map_or(end, |live| live.head), progress).await?;
+        progress(Progress { phase: Phase::Indexing, done: 0, total: 1 });
         self.shadow.finish().await?;
         let mut snapshot = None;
         if live.is_some() {
@@ -183,6 +211,12 @@ impl Rebuild<'_> {
             let written = written.ok_or(ProjectorError::ReplayRuns)?;
             self.now = written.checkpoint;
             self.events += written.events;
+            if !written.done.destroyed.is_empty() {
+                self.sweeps += 1;
+                if self.sweeps == SWEEPS_WITHOUT_INDEXES {
+                    self.shadow.finish().await?;
+                }
+            }
             let done = self.now.head.position.get();
             progress(Progress { phase: Phase::Rebuilding, done, total });
         }

@@ -131,7 +131,7 @@ async fn check(tables: &Head, log: &Log) -> Result<(), ProjectorError> {
 }
 
 /// Whether an error goes away by itself when the server it is about comes back.
-fn passes(error: &ProjectorError) -> bool {
+pub(crate) fn passes(error: &ProjectorError) -> bool {
     match error {
         ProjectorError::Store(StoreError::Database(_) | StoreError::Unreachable { .. })
         | ProjectorError::Log(LogError::Unreachable { .. })

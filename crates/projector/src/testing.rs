@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
+pub use crate::rebuild::bare::write_bare;
+
 /// How long a server may take until it answers.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Who runs it when the tests run as root.

@@ -49,17 +49,23 @@ impl Keys {
 pub(crate) struct Cache<K, R> {
     rows: HashMap<K, R>,
     dirty: HashSet<K>,
+    /// Those that the database has: the others are new to it.
+    stored: HashSet<K>,
 }
 
 impl<K, R> Default for Cache<K, R> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), dirty: HashSet::new() }
+        Self { rows: HashMap::new(), dirty: HashSet::new(), stored: HashSet::new() }
     }
 }
 
 impl<K: Copy + Eq + Hash + Ord, R: Record> Cache<K, R> {
     fn load(&mut self, rows: Vec<R>, key: impl Fn(&R) -> K) {
-        self.rows.extend(rows.into_iter().map(|row| (key(&row), row)));
+        for row in rows {
+            let key = key(&row);
+            self.stored.insert(key);
+            self.rows.insert(key, row);
+        }
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&R> {
@@ -107,8 +113,13 @@ impl<K: Copy + Eq + Hash + Ord, R: Record> Cache<K, R> {
     async fn write(mut self, session: &mut Session<'_>) -> Result<(), StoreError> {
         let mut keys: Vec<K> = self.dirty.into_iter().collect();
         keys.sort_unstable();
-        let rows = keys.iter().filter_map(|key| self.rows.remove(key));
-        session.upsert(R::TABLE, rows.map(R::into_values).collect()).await
+        let (old, new): (Vec<K>, Vec<K>) =
+            keys.into_iter().partition(|key| self.stored.contains(key));
+        let mut values = |keys: Vec<K>| -> Vec<Vec<Value>> {
+            keys.iter().filter_map(|key| self.rows.remove(key)).map(R::into_values).collect()
+        };
+        session.upsert(R::TABLE, values(old)).await?;
+        session.insert(R::TABLE, values(new)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate, Timelike as _};
 use events::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
@@ -52,7 +52,9 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
             .pragma("cache_size", LIVE_CACHE),
         Purpose::Shadow => base
             .clone()
-            .journal_mode(SqliteJournalMode::Off)
+            // A killed process must leave whole transactions: it is gone on with. New pages, which
+            // are nearly all, cost the journal nothing.
+            .journal_mode(SqliteJournalMode::Truncate)
             .synchronous(SqliteSynchronous::Off)
             .foreign_keys(false)
             .pragma("cache_size", SHADOW_CACHE),
@@ -104,7 +106,7 @@ fn push(arguments: &mut SqliteArguments, value: Value) {
         Value::Real(value) => arguments.add(value),
         Value::Text(value) => arguments.add(value),
         Value::Bool(value) => arguments.add(value),
-        Value::Time(value) => arguments.add(value.to_string()),
+        Value::Time(value) => arguments.add(text_of(value)),
         Value::Ints(values) => arguments.add(serde_json::Value::from(values).to_string()),
     };
 }
@@ -132,6 +134,27 @@ pub(super) fn values(row: &SqliteRow, table: &Table) -> Result<Vec<Value>, Store
     Ok(values)
 }
 
+/// What [`Timestamp`]'s `Display` writes, several times faster: rows are made of times.
+fn text_of(time: Timestamp) -> String {
+    let utc = time.utc();
+    let (date, clock) = (utc.date_naive(), utc.time());
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut put = |from: usize, to: usize, mut number: u32| {
+        for place in text[from..to].iter_mut().rev() {
+            *place = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    put(0, 4, date.year().unsigned_abs());
+    put(5, 7, date.month());
+    put(8, 10, date.day());
+    put(11, 13, clock.hour());
+    put(14, 16, clock.minute());
+    put(17, 19, clock.second());
+    put(20, 26, utc.timestamp_subsec_micros());
+    text.iter().map(|byte| char::from(*byte)).collect()
+}
+
 /// Reads what [`Timestamp`]'s `Display` wrote: always the same 27 characters.
 fn time_of(text: &str) -> Option<Timestamp> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
@@ -142,14 +165,14 @@ fn time_of(text: &str) -> Option<Timestamp> {
     Some(Timestamp::new(time.and_utc()))
 }
 
-/// See [`super::Session::upsert`].
-pub(super) async fn upsert(
+/// See [`super::Session::insert`]; what `tail` says happens to rows that are there already.
+pub(super) async fn insert(
     connection: &mut SqliteConnection,
     table: &Table,
     rows: Vec<Vec<Value>>,
+    tail: &str,
 ) -> Result<(), StoreError> {
     let head = format!("INSERT INTO \"{}\" ({}) VALUES ", table.name, Dialect::column_names(table));
-    let tail = Dialect::on_conflict(table);
     let row = format!("({})", vec!["?"; table.columns.len()].join(","));
     let mut statements = statements(rows.len());
     let mut rows = rows.into_iter();
@@ -194,6 +217,7 @@ mod tests {
         for micros in [0, 1, 1_767_225_600_123_456, 253_402_300_799_999_999] {
             let time = Timestamp::from_micros(micros);
             assert_eq!(time_of(&time.to_string()), Some(time));
+            assert_eq!(text_of(time), time.to_string());
         }
         assert_eq!(time_of("2026-13-01T00:00:00.000000Z"), None);
         assert_eq!(time_of("yesterday"), None);

@@ -12,7 +12,7 @@ use events::{Head, LogId};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::aside;
+use super::{aside, maker};
 use crate::checkpoint::Checkpoint;
 use crate::db::{Db, Lease, Purpose, SHADOW_SCHEMA, Session};
 use crate::error::{ProjectorError, StoreError};
@@ -42,34 +42,56 @@ enum Lock {
 }
 
 impl Shadow {
-    /// Makes fresh tables; what a replay that broke off left behind goes first.
+    /// Makes fresh tables, or takes those of a replay that broke off, if this binary made them and
+    /// the machine has not been started anew since: what a crash of the machine leaves is not trusted.
     pub(super) async fn create(store: &Store) -> Result<Self, ProjectorError> {
         match store.db() {
-            Db::Sqlite { place, .. } => {
-                let path = format!("{place}{SUFFIX}");
-                let held = lock_file(&format!("{path}.lock"))?;
-                remove_files(&path)?;
-                let db = Db::open(&format!("sqlite:{path}"), Purpose::Shadow).await?;
-                if let Db::Sqlite { write, .. } = &db {
-                    let mut connection = write.acquire().await.map_err(StoreError::from)?;
-                    aside::put_off_sqlite(&mut connection).await?;
-                }
-                Ok(Self { db, lock: Lock::File { path, held } })
-            }
-            Db::Postgres { .. } => {
-                let mut lease = store.db().lease().await?;
-                let mut session = lease.session();
-                let sql = format!("SELECT 1 WHERE pg_try_advisory_lock({ADVISORY_LOCK})");
-                if session.execute(&sql, vec![]).await? == 0 {
-                    return Err(ProjectorError::ReplayRuns);
-                }
-                drop_schema(&mut session).await?;
-                session.execute(&format!("CREATE SCHEMA {SHADOW_SCHEMA}"), vec![]).await?;
-                let db = Db::open(store.url(), Purpose::Shadow).await?;
-                aside::put_off_postgres(&mut session).await?;
-                Ok(Self { db, lock: Lock::Advisory(lease) })
-            }
+            Db::Sqlite { place, .. } => Self::file(format!("{place}{SUFFIX}")).await,
+            Db::Postgres { .. } => Self::schema(store).await,
         }
+    }
+
+    async fn file(path: String) -> Result<Self, ProjectorError> {
+        let held = lock_file(&format!("{path}.lock"))?;
+        let url = format!("sqlite:{path}");
+        if Path::new(&path).exists() {
+            if let Ok(db) = Db::open(&url, Purpose::Shadow).await {
+                if maker::is_this(&db).await {
+                    return Ok(Self { db, lock: Lock::File { path, held } });
+                }
+                db.close().await;
+            }
+            remove_files(&path)?;
+        }
+        let db = Db::open(&url, Purpose::Shadow).await?;
+        if let Db::Sqlite { write, .. } = &db {
+            let mut connection = write.acquire().await.map_err(StoreError::from)?;
+            aside::put_off_sqlite(&mut connection).await?;
+        }
+        maker::sign(&db).await?;
+        Ok(Self { db, lock: Lock::File { path, held } })
+    }
+
+    async fn schema(store: &Store) -> Result<Self, ProjectorError> {
+        let mut lease = store.db().lease().await?;
+        let mut session = lease.session();
+        let sql = format!("SELECT 1 WHERE pg_try_advisory_lock({ADVISORY_LOCK})");
+        if session.execute(&sql, vec![]).await? == 0 {
+            return Err(ProjectorError::ReplayRuns);
+        }
+        session.execute(&format!("CREATE SCHEMA IF NOT EXISTS {SHADOW_SCHEMA}"), vec![]).await?;
+        if let Ok(db) = Db::open(store.url(), Purpose::Shadow).await {
+            if maker::is_this(&db).await {
+                return Ok(Self { db, lock: Lock::Advisory(lease) });
+            }
+            db.close().await;
+        }
+        drop_schema(&mut session).await?;
+        session.execute(&format!("CREATE SCHEMA {SHADOW_SCHEMA}"), vec![]).await?;
+        let db = Db::open(store.url(), Purpose::Shadow).await?;
+        aside::put_off_postgres(&mut session).await?;
+        maker::sign(&db).await?;
+        Ok(Self { db, lock: Lock::Advisory(lease) })
     }
 
     pub(super) fn db(&self) -> &Db {
@@ -148,6 +170,16 @@ impl Shadow {
         }
         store.position().await?;
         Ok(None)
+    }
+
+    /// Lets go of the tables as they are, for the next replay to go on with.
+    pub(super) async fn leave(self) {
+        self.db.close().await;
+        if let Lock::Advisory(mut lease) = self.lock {
+            let sql = format!("SELECT pg_advisory_unlock({ADVISORY_LOCK})");
+            // It goes with the connection at the latest.
+            let _unlocked = lease.session().execute(&sql, vec![]).await;
+        }
     }
 
     /// Takes the tables away, if they have not become the live ones, and lets go of the lock.

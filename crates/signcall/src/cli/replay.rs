@@ -67,6 +67,7 @@ fn name(phase: Phase) -> &'static str {
     match phase {
         Phase::CatchingUp => "catching up",
         Phase::Rebuilding => "rebuilding",
+        Phase::Indexing => "indexing",
         Phase::Comparing => "comparing",
         Phase::Swapping => "swapping",
     }
