@@ -33,7 +33,9 @@ pub(super) async fn insert(
     for row in rows {
         let columns = i16::try_from(row.len()).unwrap_or(i16::MAX);
         chunk.extend(columns.to_be_bytes());
-        row.iter().for_each(|value| put(&mut chunk, value));
+        for value in &row {
+            put(&mut chunk, value);
+        }
         if chunk.len() >= CHUNK_BYTES {
             copy.send(&chunk[..]).await?;
             chunk.clear();
