@@ -1,6 +1,7 @@
 //! Project chores in Rust, so that a bare machine needs no other tool. `cargo xtask` lists them.
 
 mod bench;
+mod browser;
 mod ci;
 mod fuzz;
 mod machine;
@@ -15,6 +16,7 @@ use anyhow::Result;
 
 const USAGE: &str = "\
 cargo xtask test [--json] [-p CRATE]… [FILTER]…   get what the tests need, run them all, count them
+cargo xtask test -p e2e [FILTER]…                 the page in a real browser, alone
 cargo xtask tidy                                  edges, owners, files, words, history
 cargo xtask ci [STEP]…                            every gate: fmt tidy deny clippy doc test
 cargo xtask bench NAME [--json] [--quick] […]     one set of figures against its peers

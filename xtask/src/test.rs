@@ -12,15 +12,15 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use crate::{shell, tools};
+use crate::{browser, shell, tools};
 
 /// What a runner counted.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
-struct Counts {
-    passed: usize,
-    failed: usize,
+pub(crate) struct Counts {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
     /// Marked as ignored in the source, or, for nextest, left out by a filter.
-    left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -43,13 +43,13 @@ struct Asked {
 pub(crate) fn run(args: &[String]) -> Result<bool> {
     let asked = parse(args)?;
     let start = Instant::now();
-    let services = tools::services()?;
-    let cache = shell::root()?.join(".cache");
-    fs::create_dir_all(&cache)?;
-    let notes = cache.join(format!("skips-{}", std::process::id()));
-    let mut counts = run_all(&asked, &services, &notes)?;
-    let skips = read_skips(&notes)?;
-    counts.passed = counts.passed.saturating_sub(skips.len());
+    let page_alone = asked.packages == [browser::NAME];
+    let (mut counts, mut skips) = if page_alone { Default::default() } else { rust(&asked)? };
+    if page_alone || (asked.packages.is_empty() && asked.filters.is_empty()) {
+        let page = browser::run(&asked.filters, page_alone)?;
+        counts += page.counts;
+        skips.extend(page.skips);
+    }
     let left_out = if asked.filters.is_empty() { counts.left_out } else { 0 };
     let skipped = skips.len() + left_out;
     println!();
@@ -66,6 +66,18 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     }
     println!("{} passed, {} failed, {skipped} skipped", counts.passed, counts.failed);
     Ok(counts.failed == 0)
+}
+
+/// The tests in Rust; what was passed was really tested.
+fn rust(asked: &Asked) -> Result<(Counts, Vec<(String, String)>)> {
+    let services = tools::services()?;
+    let cache = shell::root()?.join(".cache");
+    fs::create_dir_all(&cache)?;
+    let notes = cache.join(format!("skips-{}", std::process::id()));
+    let mut counts = run_all(asked, &services, &notes)?;
+    let skips = read_skips(&notes)?;
+    counts.passed = counts.passed.saturating_sub(skips.len());
+    Ok((counts, skips))
 }
 
 fn parse(args: &[String]) -> Result<Asked> {

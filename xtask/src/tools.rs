@@ -153,7 +153,8 @@ fn installed_postgres() -> Option<PathBuf> {
     })
 }
 
-fn apt(package: &str, why: &str) -> Result<()> {
+/// Installs one of Debian's packages; an error says who can where we can't.
+pub(crate) fn apt(package: &str, why: &str) -> Result<()> {
     let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
     if !is_root || !shell::works("apt-get", &["--version"]) {
         bail!("{package} is missing ({why}): as root, run `apt-get install {package}`");

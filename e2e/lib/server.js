@@ -1,0 +1,71 @@
+// Why: a private server for one test file: a free port, a temporary folder, gone when the file is done.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const START_MS = 60_000;
+const STOP_MS = 10_000;
+
+/** The binary under test: `SIGNCALL_BIN`, else the one that Cargo built last for development. */
+function binary() {
+  const target = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
+  const path = resolve(process.env.SIGNCALL_BIN ?? join(target, 'debug', 'signcall'));
+  if (!existsSync(path)) throw new Error(`${path} is not there: run \`cargo build -p signcall\`, or set SIGNCALL_BIN`);
+  return path;
+}
+
+/** The environment without what would configure the server behind the test's back. */
+const clean = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SIGNCALL_')));
+
+/** Real clips to sign with: `SIGNCALL_DATA`, else beside the workspace; null where there are none. */
+export function realData() {
+  const path = process.env.SIGNCALL_DATA ?? join(ROOT, '..', 'shared', 'data');
+  return existsSync(join(path, 'asl_words')) ? path : null;
+}
+
+/**
+ * Starts one and waits until it listens.
+ *
+ * @param {string[]} [more] options of `signcall serve`
+ * @returns {Promise<{url: string, secret: () => string, stop: () => Promise<void>}>}
+ */
+export async function startServer(more = []) {
+  const data = mkdtempSync(join(tmpdir(), 'signcall-e2e-'));
+  const args = ['serve', '--data', data, '--listen', '127.0.0.1:0', '--log-level', 'warn', '--api', 'bcrypt_cost=4', ...more];
+  const child = spawn(binary(), args, { env: clean(), stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  let complaints = '';
+  child.stderr.on('data', (text) => { complaints = (complaints + text).slice(-8000); });
+  const ended = new Promise((done) => { child.once('exit', done); });
+  const url = await new Promise((done, failed) => {
+    const timer = setTimeout(() => failed(new Error(`the server did not start: ${complaints}`)), START_MS);
+    ended.then((code) => failed(new Error(`the server ended with ${code}: ${complaints}`)));
+    child.stdout.on('data', (text) => {
+      said += text;
+      const found = /listening on (http:\S+)/.exec(said)?.[1];
+      if (!found) return;
+      clearTimeout(timer);
+      done(found);
+    });
+  });
+  return {
+    url,
+    /** The secret that makes the first administrator. */
+    secret() {
+      const { status, stdout, stderr } = spawnSync(binary(), ['admin', 'bootstrap', '--data', data], { env: clean(), encoding: 'utf8' });
+      if (status !== 0) throw new Error(`admin bootstrap failed: ${stderr}`);
+      return stdout.trim();
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await ended;
+      clearTimeout(timer);
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
