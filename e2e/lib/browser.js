@@ -2,7 +2,8 @@
 // everything that goes wrong or out in it written down.
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
 /** What waits for something on the page waits at most so long. */
@@ -74,9 +75,23 @@ export async function openPage(browser, url, options = {}) {
   const context = await browser.newContext({ baseURL: url, locale: 'en-GB', viewport: { width: 1280, height: 800 }, acceptDownloads: true, ...options });
   const watch = new Watch(url);
   watch.on(context);
+  if (process.env.SIGNCALL_WEB) await fromFolder(context, process.env.SIGNCALL_WEB);
   const page = await context.newPage();
   return { context, page, watch };
 }
+
+/**
+ * Gives the page's files from a folder, as they are now, with the server's headers: for trying out
+ * changes without building the binary again.
+ *
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {string} folder
+ */
+const fromFolder = (context, folder) => context.route(/\/assets\/(?!landmarker)/, async (route) => {
+  const path = join(folder, new URL(route.request().url()).pathname.replace('/assets/', ''));
+  const response = await route.fetch();
+  await route.fulfill({ response, status: 200, body: readFileSync(path) });
+});
 
 /** Waits until it is true, by looking again; says what it waited for. @param {() => Promise<any>} look @param {string} what @param {number} [limit] */
 export async function until(look, what, limit = WAIT_MS) {

@@ -21,8 +21,9 @@ export function photograph(data, person, digit) {
  *
  * @param {import('playwright-core').Browser} browser
  * @param {string} path to write
- * @param {{photo?: string, colour?: string, text?: string, seconds: number}[]} scenes a photograph is
- *   shown where the page's guide has its square (right as one sees oneself), moving a little
+ * @param {{photo?: string, colour?: string, text?: string, figure?: string, seconds: number}[]} scenes a
+ *   photograph is shown where the page's guide has its square (right as one sees oneself), moving a
+ *   little; a figure is a drawn person in clothes of that colour, who moves the hands
  */
 export async function makeCamera(browser, path, scenes) {
   const page = await browser.newPage();
@@ -37,6 +38,40 @@ async function draw({ scenes, width, height, rate }) {
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const context = canvas.getContext('2d');
   const frames = [];
+  const disc = (colour, x, y, r, ry = r, turn = 0) => {
+    context.fillStyle = colour;
+    context.beginPath();
+    context.ellipse(x, y, r, ry, turn, 0, 2 * Math.PI);
+    context.fill();
+  };
+  const arm = (colour, ...points) => {
+    context.strokeStyle = colour;
+    context.lineWidth = 46;
+    context.lineJoin = context.lineCap = 'round';
+    context.beginPath();
+    for (const [x, y] of points) context.lineTo(x, y);
+    context.stroke();
+  };
+  const person = (clothes, t) => {
+    const skin = '#c98f6b';
+    disc(clothes, 320, 470, 140, 190);
+    disc(skin, 320, 250, 26, 60);
+    disc('#33241c', 320, 150, 82, 92);
+    disc(skin, 320, 168, 68, 82);
+    for (const side of [-1, 1]) {
+      disc('#2a211d', 320 + side * 26, 158, 6);
+      const [x, y] = [320 + side * (105 + 22 * Math.sin(t * 6.28)), 330 - 34 * Math.cos(t * 6.28 + side)];
+      arm(clothes, [320 + side * 110, 350], [320 + side * 165, 450], [x + side * 14, y + 46]);
+      disc(skin, x, y, 34, 40);
+      for (let finger = 0; finger < 4; finger += 1) disc(skin, x + side * (finger * 15 - 24), y - 46, 8, 27, side * (finger - 1.5) * 0.14);
+      disc(skin, x - side * 36, y - 8, 9, 25, side * -0.7);
+    }
+    context.strokeStyle = '#7a4636';
+    context.lineWidth = 5;
+    context.beginPath();
+    context.arc(320, 186, 26, 0.25, Math.PI - 0.25);
+    context.stroke();
+  };
   const bytes = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
   for (const scene of scenes) {
     const photo = scene.photo && await createImageBitmap(new Blob([bytes(scene.photo)]));
@@ -49,6 +84,7 @@ async function draw({ scenes, width, height, rate }) {
         const size = Math.round(height * 0.62);
         context.drawImage(photo, Math.round(width * 0.04) + dx, Math.round((height - size) / 2) + dy, size, size);
       }
+      if (scene.figure) person(scene.figure, i / rate);
       if (scene.text) {
         context.fillStyle = '#ffffff';
         context.font = '120px sans-serif';

@@ -66,6 +66,7 @@ export async function say(page, text) {
 /** Consents to captions of recordings and drops one. @param {Page} page @param {{name: string, bytes: Buffer}[]} files */
 export async function signFiles(page, files) {
   await page.getByRole('toolbar').getByRole('button', { name: 'My signs' }).click();
+  await page.getByRole('dialog', { name: 'Captions of my signing' }).waitFor();
   const consent = page.getByRole('radio', { name: /from .pose files/ });
   if (await consent.isVisible()) {
     await consent.check();

@@ -92,7 +92,6 @@ const OUTSIDE = [
   outside('reset', '/reset', 'Forgotten password'),
   outside('reset-set', '/reset/0123456789abcdef', 'Set a new password'),
   outside('setup', '/setup', 'First administrator'),
-  outside('lost', '/account/nothing', 'Nothing here'),
   { name: 'faults', who: 'nobody', open: async (page) => {
     await page.goto('/register');
     await page.getByLabel('User name').fill('zoe');
@@ -161,6 +160,10 @@ const INSIDE = [
     await page.getByRole('button', { name: 'Leave' }).click();
     await page.getByRole('heading', { name: 'You left the call' }).waitFor();
     await page.locator('.archive .segment').first().waitFor();
+  } },
+  { name: 'lost', who: 'ann', open: async (page) => {
+    await page.goto('/admin');
+    await page.getByRole('heading', { name: 'Nothing here' }).waitFor();
   } },
   { name: 'removed', who: 'ben', open: async (page, { root }) => {
     const { body } = await ask(root, 'GET', '/users?q=ben');

@@ -67,6 +67,11 @@ const heading = (name) => at.page.getByRole('heading', { name }).first().waitFor
 test('registering, and the skip link', async () => {
   await at.page.goto('/');
   await heading('Calls in sign');
+  await at.page.evaluate(() => /** @type {HTMLElement} */ (document.activeElement)?.blur());
+  await press('Tab');
+  assert.deepEqual({ ...(await focused()), tag: undefined }, { name: 'Skip to content', seen: true, tag: undefined });
+  await press('Enter');
+  await until(() => at.page.evaluate(() => document.activeElement?.id === 'main'), 'the focus past the header');
   await to('Register');
   await press('Enter');
   await heading('Register');

@@ -44,13 +44,23 @@ async function violations(page, run) {
   return found;
 }
 
+/** Changes the colours and waits until they have changed. @param {import('playwright-core').Page} page @param {'light' | 'dark'} colorScheme */
+async function dress(page, colorScheme) {
+  await page.emulateMedia({ colorScheme });
+  await page.evaluate(async () => {
+    const drawn = () => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
+    await drawn();
+    while (document.getAnimations().some((one) => one.playState === 'running')) await drawn();
+  });
+}
+
 for (const { name, who, open } of VIEWS) {
   test(`axe-core finds nothing on ${name}, light and dark`, async () => {
     const page = at.world[who];
-    await page.emulateMedia({ colorScheme: 'light' });
+    await dress(page, 'light');
     await open(page, at.world);
     assert.deepEqual(await violations(page, { runOnly: TAGS }), []);
-    await page.emulateMedia({ colorScheme: 'dark' });
+    await dress(page, 'dark');
     assert.deepEqual(await violations(page, { runOnly: { type: 'rule', values: ['color-contrast'] } }), [], 'in dark');
   });
 }

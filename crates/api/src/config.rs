@@ -83,6 +83,8 @@ pub struct ApiConfig {
     pub cors_origins: Vec<String>,
     /// The file with the bootstrap secret's digest, if there may be one.
     pub bootstrap_file: Option<PathBuf>,
+    /// The folder of the landmarker that the page loads, if one may be installed.
+    pub landmarker: Option<PathBuf>,
     /// Open HTTP connections; one more waits to be accepted.
     pub connections_max: usize,
     /// Open WebSockets and event streams of one user.
@@ -113,6 +115,7 @@ impl Default for ApiConfig {
             allowed_origins: Vec::new(),
             cors_origins: Vec::new(),
             bootstrap_file: None,
+            landmarker: None,
             connections_max: 16_384,
             sockets_per_user: 20,
             sockets_max: 12_000,

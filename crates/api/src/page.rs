@@ -3,10 +3,12 @@
 
 mod assets;
 mod docs;
+mod landmarker;
 #[cfg(test)]
 mod tests;
 
 use std::io::Write as _;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use axum::Router;
@@ -54,18 +56,23 @@ struct Asset {
 type Assets = Arc<[Asset]>;
 
 /// The routes of the page: its views and `/assets/…`. Files are sent with an `ETag` and always asked
-/// for again, so a new binary shows its own page at once.
-pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+/// for again, so a new binary shows its own page at once. `landmarker` is the folder of one that the
+/// operator may install, also while the server runs.
+pub fn routes<S: Clone + Send + Sync + 'static>(landmarker: Option<&FilePath>) -> Router<S> {
     let docs = [(docs::PATH, docs::html().as_bytes())];
     let mut assets: Vec<Asset> = assets::FILES.iter().chain(&docs).map(asset).collect();
     assets.sort_by_key(|asset| asset.path);
     let assets: Assets = assets.into();
-    VIEWS
+    let own = VIEWS
         .iter()
         .fold(Router::new(), |router, view| router.route(view, get(document)))
         .route("/docs", get(documentation))
         .route("/assets/{*path}", get(file))
-        .with_state(assets)
+        .with_state(assets);
+    match landmarker {
+        Some(folder) => own.merge(landmarker::routes(folder)),
+        None => own,
+    }
 }
 
 fn asset((path, bytes): &(&'static str, &'static [u8])) -> Asset {
@@ -136,6 +143,11 @@ fn send(assets: &[Asset], path: &str, headers: &HeaderMap) -> Response<Body> {
 fn answer(status: StatusCode, body: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
+    dress(response)
+}
+
+/// The headers that everything of the page has.
+fn dress<B>(mut response: Response<B>) -> Response<B> {
     let fixed = [
         (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, POLICY),

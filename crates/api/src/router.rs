@@ -165,7 +165,7 @@ pub(crate) fn router(app: &App) -> Router {
     let cors = (!origins.is_empty()).then(|| allow(origins));
     Router::new()
         .nest(BASE, below)
-        .merge(crate::page::routes())
+        .merge(crate::page::routes(app.config.landmarker.as_deref()))
         .route("/livez", routing::get(query::health::live))
         .route("/readyz", routing::get(query::health::ready))
         .fallback(async || ApiError::NoRoute)

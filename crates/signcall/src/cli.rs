@@ -7,6 +7,7 @@ mod doctor;
 mod evaluate;
 mod init;
 mod model;
+mod page;
 mod play;
 mod recognize;
 mod replay;
@@ -50,6 +51,9 @@ enum Command {
     /// Look at the models that are there
     #[command(subcommand)]
     Model(model::Args),
+    /// Add to the page what it does not carry itself
+    #[command(subcommand)]
+    Page(page::Args),
     /// What the operator of the machine may do
     #[command(subcommand)]
     Admin(admin::Args),
@@ -85,6 +89,7 @@ impl Command {
             Self::Train(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Model(args) => args.run(),
+            Self::Page(args) => args.run(),
             Self::Admin(args) => wait_for(args.run()),
             Self::Recognize(args) => wait_for(args.run()),
         }

@@ -176,6 +176,11 @@ impl Config {
         self.secrets.join("bootstrap")
     }
 
+    /// Where the page's landmarker lies once it is installed.
+    pub(crate) fn landmarker_folder(&self) -> PathBuf {
+        self.data.join("landmarker")
+    }
+
     /// Makes the data folder if it is not there, for its owner alone.
     pub(crate) fn make_data_folder(&self) -> Result<()> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.data);

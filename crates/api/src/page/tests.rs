@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
-use std::path::Path as FilePath;
 
 use axum::http::Request;
 use tower::ServiceExt;
@@ -29,7 +28,7 @@ async fn get_with(path: &str, known: Option<&str>) -> Response<Body> {
 }
 
 async fn answered(request: axum::http::request::Builder) -> Response<Body> {
-    routes::<()>().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    routes::<()>(None).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 
 fn walk(folder: &FilePath, base: &FilePath, found: &mut BTreeSet<String>) {
@@ -126,4 +125,29 @@ fn both_languages_say_everything_that_the_page_asks_for() {
             assert!(known || dynamic || key.contains(' '), "{path}: no message {key:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_installed_landmarker_is_served_and_nothing_beside_it() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("landmarker");
+    let ask = |path: &'static str| {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        routes::<()>(Some(&folder)).oneshot(request)
+    };
+    let about = "/assets/landmarker/package.json";
+    assert_eq!(ask(about).await.unwrap().status(), StatusCode::NOT_FOUND, "none is installed");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("package.json"), "{}").unwrap();
+    std::fs::write(folder.join("a.wasm"), "wasm").unwrap();
+    std::fs::write(data.path().join("tables.db"), "secret").unwrap();
+    let answer = ask(about).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
+    let wasm = ask("/assets/landmarker/a.wasm").await.unwrap();
+    assert_eq!(wasm.headers()[header::CONTENT_TYPE], "application/wasm");
+    for path in ["/assets/landmarker/../tables.db", "/assets/landmarker/%2e%2e/tables.db"] {
+        assert_ne!(ask(path).await.unwrap().status(), StatusCode::OK, "{path}");
+    }
+    assert_eq!(ask("/assets/app.js").await.unwrap().status(), StatusCode::OK);
 }

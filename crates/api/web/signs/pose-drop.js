@@ -56,7 +56,7 @@ function done(call, { stream, last_seq: last }) {
 
 /** The place to drop files on, which is also a button for choosing them. @param {(files: Iterable<File>) => void} take */
 export function dropPlace(take) {
-  const input = h('input', { type: 'file', accept: '.pose', multiple: true, class: 'unseen', tabindex: '-1', onchange: () => take([...(input.files ?? [])]) });
+  const input = h('input', { type: 'file', accept: '.pose', multiple: true, hidden: true, onchange: () => take([...(input.files ?? [])]) });
   const zone = h('div', { class: 'drop' }, icon('upload'), h('p', null, t('pose.drop')),
     h('button', { type: 'button', class: 'small', onclick: () => input.click() }, t('pose.choose')), input);
   zone.addEventListener('dragover', (/** @type {DragEvent} */ event) => {

@@ -99,6 +99,7 @@ impl<'a> Roles<'a> {
             clock: system_clock(),
             config: ApiConfig {
                 bootstrap_file: Some(self.config.bootstrap_file()),
+                landmarker: Some(self.config.landmarker_folder()),
                 shutdown_within,
                 ..self.config.api.clone()
             },
