@@ -31,7 +31,7 @@ export function realData() {
  * Starts one and waits until it listens.
  *
  * @param {string[]} [more] options of `signcall serve`
- * @returns {Promise<{url: string, secret: () => string, stop: () => Promise<void>}>}
+ * @returns {Promise<{url: string, run: (args: string[]) => {ok: boolean, said: string, complained: string}, secret: () => string, stop: () => Promise<void>}>}
  */
 export async function startServer(more = []) {
   const data = mkdtempSync(join(tmpdir(), 'signcall-e2e-'));
@@ -52,13 +52,19 @@ export async function startServer(more = []) {
       done(found);
     });
   });
+  /** Runs a command of the binary over the same data. @param {string[]} what */
+  const run = (what) => {
+    const { status, stdout, stderr } = spawnSync(binary(), [...what, '--data', data], { env: clean(), encoding: 'utf8' });
+    return { ok: status === 0, said: stdout.trim(), complained: stderr.trim() };
+  };
   return {
     url,
+    run,
     /** The secret that makes the first administrator. */
     secret() {
-      const { status, stdout, stderr } = spawnSync(binary(), ['admin', 'bootstrap', '--data', data], { env: clean(), encoding: 'utf8' });
-      if (status !== 0) throw new Error(`admin bootstrap failed: ${stderr}`);
-      return stdout.trim();
+      const { ok, said, complained } = run(['admin', 'bootstrap']);
+      if (!ok) throw new Error(`admin bootstrap failed: ${complained}`);
+      return said;
     },
     async stop() {
       child.kill('SIGTERM');

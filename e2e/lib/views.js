@@ -64,6 +64,7 @@ async function recorded(page) {
 const outside = (name, where, title) => ({ name, who: 'nobody', open: async (page) => {
   await page.goto(where);
   await page.getByRole('heading', { level: 1, name: title }).waitFor();
+  await page.waitForLoadState('networkidle');
 } });
 
 /** @param {string} tab @param {string} caption @returns {ViewOf} */
@@ -127,6 +128,11 @@ const INSIDE = [
     await inCall(page);
     await until(() => page.locator('.tile:not(.own) video:not([hidden])').count(), 'a picture');
     await page.getByRole('button', { name: 'Close' }).click().catch(() => null);
+  } },
+  { name: 'call-captions', who: 'ann', open: async (page, { code, ben }) => {
+    await ask(page, 'POST', `/rooms/${code}/transcripts`, { ts_content: 'One small coffee with oat milk, please.' });
+    await ask(ben, 'POST', `/rooms/${code}/transcripts`, { ts_content: 'Here you are. Careful, it is hot!' });
+    await page.locator('.captions .caption', { hasText: 'Careful' }).waitFor();
   } },
   beside('Transcript'), beside('Chat'), beside('People'),
   dialog('sign-dialog', 'My signs', 'Captions of my signing'),
