@@ -90,7 +90,15 @@ test('typed captions stand beside signed ones', async () => {
   await panel(ben, 'Transcript');
   await ben.getByLabel('Type a caption').fill('With milk?');
   await ben.getByRole('button', { name: 'Add the caption' }).click();
-  await ann.locator('.captions .caption', { hasText: 'With milk?' }).waitFor();
+  const caption = ann.locator('.captions .caption', { hasText: 'With milk?' });
+  await caption.waitFor();
+  await ann.setViewportSize({ width: 640, height: 400 });
+  const inSight = () => caption.evaluate((line) => {
+    const { left, right, top, bottom } = line.getBoundingClientRect();
+    return line.contains(document.elementFromPoint((left + right) / 2, bottom - 4)) && top >= 0 && bottom <= innerHeight;
+  });
+  await until(inSight, 'the caption in sight at 200 %');
+  await ann.setViewportSize({ width: 1280, height: 800 });
 });
 
 test('a reload goes back into the call with no gap and nothing twice', async () => {
