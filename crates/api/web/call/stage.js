@@ -117,9 +117,10 @@ class Stage extends View {
     const wave = own ? null : h('button', { class: 'small wave', onclick: () => this.wave(user, wave) }, icon('wave'));
     const tile = h('div', { class: own ? 'tile own' : 'tile', role: 'group' }, badge, video, h('p', { class: 'plate' }, name, state, signing), h('div', { class: 'tile-tools' }, wave, pin));
     tile.update = () => {
-      const stream = own ? this.media.stream : this.mesh.peers.get(user)?.peer.remote;
+      const peer = this.mesh.peers.get(user)?.peer;
+      const stream = own ? this.media.stream : peer?.remote;
       const track = stream?.getVideoTracks()[0];
-      const seen = Boolean(track && !track.muted && track.readyState === 'live');
+      const seen = Boolean(track && !track.muted && track.readyState === 'live' && (own || peer?.alive));
       if (stream && video.srcObject !== stream) video.srcObject = stream;
       if (stream && video.paused) video.play().catch(() => null);
       video.hidden = !seen;
@@ -145,9 +146,9 @@ class Stage extends View {
 
   /** @param {number} user */
   status(user) {
-    const state = this.mesh.peers.get(user)?.peer.pc.connectionState;
+    const state = this.mesh.peers.get(user)?.peer.state;
     if (state === 'failed') return t('stage.failed');
-    if (state === 'new' || state === 'connecting') return t('stage.connecting');
+    if (state === 'new' || state === 'connecting' || state === 'disconnected') return t('stage.connecting');
     return t('stage.novideo');
   }
 

@@ -73,7 +73,7 @@ export class Mesh extends EventTarget {
     const changed = () => this.dispatchEvent(new Event('tiles'));
     peer.addEventListener('stream', changed);
     peer.addEventListener('state', () => {
-      if (peer.pc.connectionState === 'closed') this.drop(user);
+      if (peer.state === 'closed') this.drop(user);
       changed();
     });
     this.peers.set(user, { peer, session });

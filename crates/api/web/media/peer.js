@@ -27,7 +27,11 @@ export class Peer extends EventTarget {
     pc.onnegotiationneeded = () => this.offer();
     pc.onicecandidate = ({ candidate }) => candidate && send({ candidate: candidate.toJSON() });
     pc.oniceconnectionstatechange = () => pc.iceConnectionState === 'failed' && pc.restartIce();
-    pc.onconnectionstatechange = () => this.dispatchEvent(new Event('state'));
+    pc.onconnectionstatechange = () => {
+      const transport = pc.getReceivers()[0]?.transport;
+      if (transport) transport.onstatechange = () => this.dispatchEvent(new Event('state'));
+      this.dispatchEvent(new Event('state'));
+    };
     pc.ontrack = ({ track }) => {
       this.remote.addTrack(track);
       track.onended = () => this.remote.removeTrack(track);
@@ -37,6 +41,17 @@ export class Peer extends EventTarget {
     // One side alone makes the two lines, video and sound; the other answers on the same ones.
     if (!polite) for (const kind of KINDS) this.senders[kind] = pc.addTransceiver(kind, { direction: 'sendrecv' }).sender;
     this.share();
+  }
+
+  /** How the connection stands; `closed` also when the other side has closed it without a word. */
+  get state() {
+    const closed = this.pc.getReceivers().some((one) => one.transport?.state === 'closed');
+    return closed ? 'closed' : this.pc.connectionState;
+  }
+
+  /** Whether pictures can come; else the last one would stand still and look like somebody listening. */
+  get alive() {
+    return ['new', 'connecting', 'connected'].includes(this.state);
   }
 
   /** Sends what there is now of one's own; tracks are swapped in place, so nothing is negotiated anew. */
