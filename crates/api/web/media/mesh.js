@@ -73,7 +73,8 @@ export class Mesh extends EventTarget {
     const changed = () => this.dispatchEvent(new Event('tiles'));
     peer.addEventListener('stream', changed);
     peer.addEventListener('state', () => {
-      if (peer.state === 'closed') this.drop(user);
+      // The old connection of somebody who reloaded may end after their new one has begun.
+      if (peer.state === 'closed' && this.peers.get(user)?.peer === peer) this.drop(user);
       changed();
     });
     this.peers.set(user, { peer, session });
