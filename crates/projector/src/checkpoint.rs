@@ -91,6 +91,14 @@ impl Checkpoint {
         session.upsert(CheckpointRow::TABLE, vec![row.into_values()]).await
     }
 
+    /// Keeps every projector from moving it until the transaction ends. On SQLite a transaction
+    /// that writes is the only one.
+    pub(crate) async fn lock(session: &mut Session<'_>) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE projection_checkpoint SET name = name WHERE name = $1";
+        session.execute(SQL, vec![Value::Text(NAME.to_owned())]).await?;
+        Ok(())
+    }
+
     /// Moves it to `to`, if it still is what it was. Locks the row until the transaction ends.
     pub(crate) async fn advance(
         &self,

@@ -106,6 +106,14 @@ pub(crate) enum Lease {
 }
 
 impl Lease {
+    /// Ends the connection, and with it what it holds, when the loan ends.
+    pub(crate) fn never_lend_again(&mut self) {
+        match self {
+            Self::Sqlite(connection) => connection.close_on_drop(),
+            Self::Postgres(connection) => connection.close_on_drop(),
+        }
+    }
+
     pub(crate) fn session(&mut self) -> Session<'_> {
         match self {
             Self::Sqlite(connection) => Session::Sqlite(connection),

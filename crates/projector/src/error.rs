@@ -1,6 +1,6 @@
 //! Everything that can go wrong with the tables: a kind, a source, and what to do.
 
-use events::{BlockError, BlockNumber, LogId};
+use events::{BlockError, BlockNumber, LogId, Position, Subject};
 use streams::LogError;
 use vault::VaultError;
 
@@ -86,6 +86,18 @@ pub enum ProjectorError {
     Replaced {
         /// The block of the checkpoint.
         block: BlockNumber,
+    },
+    /// A rebuild met an event that can't be projected.
+    #[error(
+        "the event at position {position} of {subject} can't be projected: {reason}; run the version that wrote it, or give it up with `signcall log parked release {subject}`"
+    )]
+    Poison {
+        /// Where in the log it is.
+        position: Position,
+        /// What it concerns.
+        subject: Subject,
+        /// Why.
+        reason: String,
     },
     /// Another replay works on the same database.
     #[error("another replay of this database is running: wait until it is done")]

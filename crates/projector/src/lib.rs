@@ -4,10 +4,12 @@
 //! type in [`projections`]. [`Projector`] follows the log and writes; rows and checkpoint commit
 //! together, so applying twice equals once, and a rebuild ([`replay`]) equals the live tables.
 
+mod archive;
 mod batch;
 mod checkpoint;
 mod db;
 mod error;
+mod parked;
 pub mod projections;
 mod read;
 mod rebuild;
@@ -21,6 +23,7 @@ mod work;
 
 pub use checkpoint::Checkpoint;
 pub use error::{ProjectorError, StoreError};
+pub use parked::{Parked, Retried};
 pub use projections::feed::{FeedEntry, FeedKind};
 pub use projections::message::{MessageRevisionRow, MessageRow};
 pub use projections::participant::{Participant, ParticipantRow};
@@ -28,7 +31,9 @@ pub use projections::room::{RoomRow, RoomState};
 pub use projections::transcript::{TranscriptFilter, TranscriptRevisionRow, TranscriptRow};
 pub use projections::user::UserRow;
 pub use read::{Cursor, Listing, Page};
-pub use rebuild::{Difference, Phase, Progress, ReplayReport, TableReport, replay};
+pub use rebuild::{
+    Difference, Phase, Progress, ReplayReport, TableReport, replay, replay_in_batches,
+};
 pub use runner::Projector;
 pub use search::{SEARCH_WORDS_MAX, Search, TooManyWords};
 pub use store::Store;

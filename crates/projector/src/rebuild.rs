@@ -8,6 +8,8 @@ mod compare;
 mod maker;
 mod shadow;
 
+use std::collections::HashSet;
+
 use events::{Head, Position};
 use streams::Log;
 use vault::Vault;
@@ -15,7 +17,7 @@ use vault::Vault;
 pub use compare::{Difference, TableReport};
 use shadow::Shadow;
 
-use crate::batch::Ahead;
+use crate::batch::{Ahead, Mode};
 use crate::checkpoint::Checkpoint;
 use crate::db::Tx;
 use crate::error::ProjectorError;
@@ -89,6 +91,18 @@ pub async fn replay(
     verify: bool,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ReplayReport, ProjectorError> {
+    replay_in_batches(store, log, vault, verify, REBUILD_BYTES, progress).await
+}
+
+/// [`replay`], with batches of about so many bytes of blocks, at least one block.
+pub async fn replay_in_batches(
+    store: &Store,
+    log: &Log,
+    vault: &Vault,
+    verify: bool,
+    batch_bytes: usize,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<ReplayReport, ProjectorError> {
     let end = log.head().await?;
     let begun = store.position().await? > Position::new(0) || verify;
     let caught_up = if begun {
@@ -112,6 +126,8 @@ pub async fn replay(
         now: Checkpoint { generation: 1, head: Head::empty(log.id()) },
         events: 0,
         sweeps: 0,
+        released: store.released().await?,
+        batch_bytes,
         log,
         vault,
     };
@@ -136,9 +152,12 @@ async fn catch_up(
     loop {
         let mut now = begin(store, log).await?;
         let last = Some(end.block);
-        let mut ahead = Ahead::start(log.clone(), vault.clone(), now.head, last, BATCH_BYTES);
+        // A running projector keeps the blocks, if they are to be kept.
+        let mode = Mode::Live { archive: false };
+        let (log, vault) = (log.clone(), vault.clone());
+        let mut ahead = Ahead::start(log, vault, now.head, last, BATCH_BYTES, mode);
         while let Some(batch) = ahead.next().await? {
-            let Some(written) = batch.write(store.db(), &now).await? else { break };
+            let Some(written) = batch.write(store.db(), &now, mode).await? else { break };
             now = written.checkpoint;
             store.reached(now.head.position);
             let done = now.head.position.get();
@@ -156,6 +175,9 @@ struct Rebuild<'a> {
     events: u64,
     /// Batches with deletions so far.
     sweeps: u32,
+    /// Commits that were given up.
+    released: HashSet<Position>,
+    batch_bytes: usize,
     log: &'a Log,
     vault: &'a Vault,
 }
@@ -205,9 +227,11 @@ impl Rebuild<'_> {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), ProjectorError> {
         let (log, vault, total) = (self.log.clone(), self.vault.clone(), end.position.get());
-        let mut ahead = Ahead::start(log, vault, self.now.head, Some(end.block), REBUILD_BYTES);
+        let mode = Mode::Rebuild { released: &self.released };
+        let last = Some(end.block);
+        let mut ahead = Ahead::start(log, vault, self.now.head, last, self.batch_bytes, mode);
         while let Some(batch) = ahead.next().await? {
-            let written = batch.write(self.shadow.db(), &self.now).await?;
+            let written = batch.write(self.shadow.db(), &self.now, mode).await?;
             let written = written.ok_or(ProjectorError::ReplayRuns)?;
             self.now = written.checkpoint;
             self.events += written.events;

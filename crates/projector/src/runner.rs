@@ -7,7 +7,8 @@ use events::{Head, Position};
 use streams::{Live, LiveMessage, Log, LogError};
 use vault::{Vault, VaultError};
 
-use crate::batch::{Ahead, Written};
+use crate::archive;
+use crate::batch::{Ahead, Mode, Written};
 use crate::checkpoint::Checkpoint;
 use crate::error::{ProjectorError, StoreError};
 use crate::store::Store;
@@ -25,18 +26,26 @@ pub struct Projector {
     vault: Vault,
     live: Live,
     batch_bytes: usize,
+    archive: bool,
 }
 
 impl Projector {
     /// A projector that is not running yet.
     pub fn new(store: Store, log: Log, vault: Vault, live: Live) -> Self {
-        Self { store, log, vault, live, batch_bytes: BATCH_BYTES }
+        Self { store, log, vault, live, batch_bytes: BATCH_BYTES, archive: false }
     }
 
     /// With batches of about so many bytes of blocks, at least one block.
     #[must_use]
     pub fn with_batch_bytes(self, batch_bytes: usize) -> Self {
         Self { batch_bytes, ..self }
+    }
+
+    /// Whether to keep a copy of the log's blocks beside the tables, from which a tail that the log
+    /// has lost can be brought back.
+    #[must_use]
+    pub fn with_archive(self, archive: bool) -> Self {
+        Self { archive, ..self }
     }
 
     /// Follows the log until `stop` is done. Waits out a log or database that does not answer;
@@ -75,12 +84,16 @@ impl Projector {
         loop {
             let mut now = begin(&self.store, &self.log).await?;
             self.store.reached(now.head.position);
+            if self.archive {
+                archive::fill(&self.store, &self.log, &now.head).await?;
+            }
+            let mode = Mode::Live { archive: self.archive };
             let (log, vault) = (self.log.clone(), self.vault.clone());
-            let mut ahead = Ahead::start(log, vault, now.head, None, self.batch_bytes);
+            let mut ahead = Ahead::start(log, vault, now.head, None, self.batch_bytes, mode);
             while !reached(&now) {
                 let Some(batch) = ahead.next().await? else { break };
                 let begun = Instant::now();
-                let Some(written) = batch.write(self.store.db(), &now).await? else {
+                let Some(written) = batch.write(self.store.db(), &now, mode).await? else {
                     tracing::debug!("another projector is ahead");
                     break;
                 };
@@ -150,6 +163,7 @@ pub(crate) fn passes(error: &ProjectorError) -> bool {
         | ProjectorError::ForeignLog { .. }
         | ProjectorError::TailLost { .. }
         | ProjectorError::Replaced { .. }
+        | ProjectorError::Poison { .. }
         | ProjectorError::ReplayRuns
         | ProjectorError::Outrun
         | ProjectorError::Stopped { .. }

@@ -129,12 +129,20 @@ pub(crate) fn ints(ids: impl IntoIterator<Item = u64>) -> Value {
 }
 
 /// What others want to hear of a batch once it is committed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Done {
     /// The rooms whose feeds grew, with their newest sequence.
     pub(crate) grown: HashMap<RoomId, u64>,
     /// The keys that are gone.
     pub(crate) destroyed: Vec<Destruction>,
+}
+
+impl Done {
+    /// And what a later part of the batch did.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.grown.extend(more.grown);
+        self.destroyed.extend(more.destroyed);
+    }
 }
 
 /// See the module.

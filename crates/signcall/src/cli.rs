@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod evaluate;
 mod init;
+mod log;
 mod model;
 mod page;
 mod play;
@@ -44,6 +45,9 @@ enum Command {
     Play(play::Args),
     /// Rebuild the tables from the log, or compare them with it
     Replay(replay::Args),
+    /// Look at the log, check it, and see to what could not be projected
+    #[command(subcommand)]
+    Log(log::Args),
     /// Train a model on a folder of .pose clips
     Train(train::Args),
     /// Measure a model on a folder of clips, through the serving path
@@ -86,6 +90,7 @@ impl Command {
             Self::Doctor(args) => wait_for(args.run()),
             Self::Play(args) => wait_for(args.run()),
             Self::Replay(args) => wait_for(args.run()),
+            Self::Log(args) => wait_for(args.run()),
             Self::Train(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Model(args) => args.run(),

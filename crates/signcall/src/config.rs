@@ -107,6 +107,9 @@ options! {
         nats_prefix: String = "signcall".to_owned(), "SIGNCALL_NATS_PREFIX", "NAME";
         /// On how many NATS servers each stream lies [default: 1]
         nats_replicas: usize = 1, "SIGNCALL_NATS_REPLICAS", "N";
+        /// Whether a copy of the log's blocks is kept beside the tables when the log is on NATS, from
+        /// which a tail that the servers have lost can be brought back [default: true]
+        event_archive: bool = true, "SIGNCALL_EVENT_ARCHIVE", "BOOL";
         /// The model that writes captions: a built-in one, or a folder [default: asl-basic]
         model: String = "asl-basic".to_owned(), "SIGNCALL_MODEL", "NAME|DIR";
         /// How many copies of the model work at once, each on a thread of its own [default: one

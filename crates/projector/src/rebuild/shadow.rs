@@ -74,13 +74,18 @@ impl Shadow {
 
     async fn schema(store: &Store) -> Result<Self, ProjectorError> {
         let mut lease = store.db().lease().await?;
+        // A replay that is cancelled lets go of the lock.
+        lease.never_lend_again();
         let mut session = lease.session();
         let sql = format!("SELECT 1 WHERE pg_try_advisory_lock({ADVISORY_LOCK})");
         if session.execute(&sql, vec![]).await? == 0 {
             return Err(ProjectorError::ReplayRuns);
         }
-        session.execute(&format!("CREATE SCHEMA IF NOT EXISTS {SHADOW_SCHEMA}"), vec![]).await?;
-        if let Ok(db) = Db::open(store.url(), Purpose::Shadow).await {
+        let left =
+            format!("SELECT 1 WHERE to_regclass('{SHADOW_SCHEMA}.rebuild_maker') IS NOT NULL");
+        if session.execute(&left, vec![]).await? == 1
+            && let Ok(db) = Db::open(store.url(), Purpose::Shadow).await
+        {
             if maker::is_this(&db).await {
                 return Ok(Self { db, lock: Lock::Advisory(lease) });
             }
@@ -149,6 +154,7 @@ impl Shadow {
                 for trigger in triggers {
                     session.execute(&trigger, vec![]).await?;
                 }
+                settle(&mut session, same_log).await?;
                 next_generation(&now, head).put(&mut session).await?;
                 tx.commit().await?;
                 live.close().await?;
@@ -164,6 +170,7 @@ impl Shadow {
                 }
                 self.db.close().await;
                 session.execute(&move_tables(), vec![]).await?;
+                settle(&mut session, same_log).await?;
                 next_generation(&now, head).put(&mut session).await?;
                 tx.commit().await?;
             }
@@ -204,6 +211,15 @@ impl Shadow {
 
 fn next_generation(live: &Checkpoint, head: &Head) -> Checkpoint {
     Checkpoint { generation: live.generation + 1, head: *head }
+}
+
+/// What was parked is in the rebuilt tables. What is kept of another log's blocks is of no use.
+async fn settle(session: &mut Session<'_>, same_log: bool) -> Result<(), StoreError> {
+    session.execute("DELETE FROM parked_event WHERE NOT released", vec![]).await?;
+    if !same_log {
+        session.execute("DELETE FROM event_archive", vec![]).await?;
+    }
+    Ok(())
 }
 
 async fn drop_schema(session: &mut Session<'_>) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ crate::on_both!(
     a_log_that_lost_its_tail_or_was_replaced_is_refused,
 );
 
-async fn history(world: &mut World, blocks: usize) {
+pub(crate) async fn history(world: &mut World, blocks: usize) {
     let mut dice = Dice::new(3);
     for _ in 0..blocks {
         for _ in 0..=dice.roll(6) {
@@ -69,7 +69,7 @@ async fn two_projectors_at_once_are_harmless(mut world: World, databases: Databa
 }
 
 /// A log with the first blocks of another, or blocks of its own, under the same id.
-async fn copy(of: &Log, blocks: usize, own: &[String]) -> Log {
+pub(crate) async fn copy(of: &Log, blocks: usize, own: &[String]) -> Log {
     let copy = streams::log::memory::create(of.id());
     let start = Head::empty(of.id());
     for block in of.read(start, usize::MAX).await.unwrap().into_iter().take(blocks) {

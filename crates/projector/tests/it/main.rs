@@ -6,9 +6,11 @@
     reason = "helpers of tests may fail loudly; the lint exempts test functions alone"
 )]
 
+mod archive;
 mod crash;
 mod databases;
 mod life;
+mod parked;
 mod replay;
 mod search;
 mod tables;

@@ -1,7 +1,11 @@
 //! A replay makes the same tables again, whatever was erased in the meantime; it tells what
 //! differs, and puts itself in the place of the live tables at once.
 
-use projector::{Cursor, Page, Progress, ReplayReport, Store, replay};
+use std::time::{Duration, Instant};
+
+use projector::{
+    Cursor, Page, Phase, Progress, ProjectorError, ReplayReport, Store, replay, replay_in_batches,
+};
 
 use crate::databases::Databases;
 use crate::life::Dice;
@@ -11,6 +15,7 @@ crate::on_both!(
     rebuilt_tables_are_the_live_ones,
     differences_are_told,
     a_replay_runs_beside_a_server,
+    a_cancelled_replay_is_gone_on_with,
 );
 
 async fn run(world: &World, store: &Store, verify: bool) -> ReplayReport {
@@ -86,6 +91,56 @@ async fn differences_are_told(mut world: World, databases: Databases) {
     assert!(report.swapped && report.differing_rows == 2);
     assert!(store.message(room, second).await.unwrap().is_some());
     assert_eq!(run(&world, &store, false).await.differing_rows, 0);
+}
+
+/// Bytes of blocks in a batch, so few that a replay has many.
+const SMALL: usize = 2000;
+
+async fn a_cancelled_replay_is_gone_on_with(mut world: World, databases: Databases) {
+    crate::crash::history(&mut world, 120).await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    let before = store.checkpoint().await.unwrap();
+    let cancel = tokio::sync::Notify::new();
+    let mut reached = 0;
+    let mut tell = |progress: Progress| {
+        if progress.phase == Phase::Rebuilding {
+            reached = progress.done;
+            if progress.done > progress.total / 2 {
+                cancel.notify_one();
+            }
+        }
+    };
+    let (log, vault) = (&world.log, &world.vault);
+    tokio::select! {
+        biased;
+        () = cancel.notified() => {}
+        report = replay_in_batches(&store, log, vault, false, SMALL, &mut tell) => {
+            panic!("it was not cancelled: {report:?}")
+        }
+    }
+    assert!(reached > 0);
+    assert_eq!(store.checkpoint().await.unwrap(), before);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let report = loop {
+        let mut first = None;
+        let mut tell = |progress: Progress| {
+            if progress.phase == Phase::Rebuilding {
+                first.get_or_insert(progress.done);
+            }
+        };
+        match replay_in_batches(&store, log, vault, false, SMALL, &mut tell).await {
+            Ok(report) => {
+                assert!(first.is_some_and(|first| first > reached), "{first:?} after {reached}");
+                break report;
+            }
+            // The server has not noticed yet that the cancelled one is gone.
+            Err(ProjectorError::ReplayRuns) if Instant::now() < deadline => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(report.swapped && report.differences.is_empty());
+    assert_eq!(run(&world, &store, true).await.differences, []);
 }
 
 async fn a_replay_runs_beside_a_server(mut world: World, databases: Databases) {

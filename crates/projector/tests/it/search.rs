@@ -130,6 +130,7 @@ async fn both_databases_find_the_same() {
     for store in [&sqlite, &postgres] {
         world.projector(store).catch_up().await.unwrap();
     }
+    assert_eq!(sqlite.hashes().await.unwrap(), postgres.hashes().await.unwrap());
     let mut hits = 0;
     for _ in 0..600 {
         let q = text(&mut dice, 3);

@@ -1,16 +1,19 @@
 //! `signcall replay`: the tables, rebuilt from the log, and compared with the live ones.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use projector::{Phase, Progress, ReplayReport, replay};
 use serde_json::json;
 
 use crate::config::{Config, Options};
 use crate::server::{Books, open_store};
-use crate::telemetry;
+use crate::{shutdown, telemetry};
 
+/// How often to say how far it is when there is no terminal for a bar.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// The live tables are not what the log says.
 const EXIT_DIFFERENT: u8 = 1;
 
@@ -30,7 +33,13 @@ impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let config = self.options.resolve()?;
         telemetry::start(&config)?;
-        let report = run(&config, self.verify).await?;
+        let stop = shutdown::on_signal()?;
+        let report = tokio::select! {
+            report = run(&config, self.verify) => report?,
+            () = stop.cancelled() => {
+                bail!("stopped: the live tables are as they were; run it again to go on from here")
+            }
+        };
         if self.json {
             print_json(&report)?;
         } else {
@@ -48,6 +57,7 @@ pub(super) async fn run(config: &Config, verify: bool) -> Result<ReplayReport> {
     let style = "{msg} {bar:40} {pos}/{len}, {per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style)?);
     let mut phase = None;
+    let mut told = Instant::now();
     let mut show = |progress: Progress| {
         if phase != Some(progress.phase) {
             phase = Some(progress.phase);
@@ -56,6 +66,12 @@ pub(super) async fn run(config: &Config, verify: bool) -> Result<ReplayReport> {
         }
         bar.set_length(progress.total);
         bar.set_position(progress.done);
+        if bar.is_hidden() && told.elapsed() > TELL_EVERY {
+            told = Instant::now();
+            let (rate, left) = (bar.per_sec(), bar.eta().as_secs());
+            let Progress { phase, done, total } = progress;
+            eprintln!("{}: {done} of {total}, {rate:.0} a second, {left} s left", name(phase));
+        }
     };
     let report = replay(&store, &books.log, &books.vault, verify, &mut show).await;
     bar.finish_and_clear();

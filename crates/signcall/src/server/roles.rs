@@ -121,9 +121,11 @@ impl<'a> Roles<'a> {
     fn projector(&self, stop: CancellationToken) -> Result<Task> {
         let Books { log, vault, .. } = self.books()?;
         let store = self.store()?;
+        // The embedded log syncs what it acknowledges, and lies beside the tables anyway.
+        let archive = self.config.event_archive && !self.config.log.is_embedded();
         let new = || {
             let live = self.ways.live.clone();
-            Projector::new(store.clone(), log.clone(), vault.clone(), live)
+            Projector::new(store.clone(), log.clone(), vault.clone(), live).with_archive(archive)
         };
         let (running, last) = (new(), new());
         Ok(tokio::spawn(async move {

@@ -159,4 +159,6 @@ pub(crate) fn check_replay(world: &World) {
     let (out, errors) =
         (String::from_utf8_lossy(&replayed.stdout), String::from_utf8_lossy(&replayed.stderr));
     assert_eq!(replayed.status.code(), Some(0), "{out}\n{errors}");
+    let parked = world.offline(&["log", "parked", "list"]);
+    assert!(parked.status.success() && parked.stdout.is_empty(), "{parked:?}");
 }

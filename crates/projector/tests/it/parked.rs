@@ -1,0 +1,155 @@
+//! An event that can't be projected is parked with what follows of its subject, and stops nobody
+//! else; it is tried again, or given up; a rebuild stops on it.
+
+use events::room::{MessageSent, RoomEvent};
+use events::user::command::{account::DeleteUser, admin};
+use events::user::{UserEvent, UsernameChanged};
+use events::{
+    Actor, Clear, Event, MessageId, NameDigest, Personal, Position, RoomId, Subject, UserId,
+};
+use projector::{Cursor, Page, Parked, ProjectorError, ReplayReport, Store, replay};
+
+use crate::databases::Databases;
+use crate::world::{OPERATOR, World};
+
+crate::on_both!(
+    what_cannot_be_projected_stops_nobody_else,
+    one_is_given_up_and_a_rebuild_skips_it,
+    a_deletion_is_never_held_up,
+    a_text_that_does_not_open_is_parked,
+);
+
+/// Any number of bytes that is enough for all blocks, or for one only.
+const BATCHES: [usize; 2] = [1 << 20, 1];
+
+/// A name that is taken: no rule lets it happen, but a log may hold it.
+async fn rename(world: &mut World, user: UserId, name: &str) {
+    let username_digest = NameDigest::from_bytes(world.digest());
+    let username = Personal::Clear(name.to_owned());
+    let renamed = UsernameChanged { user_id: user, username, username_digest };
+    let event = Event::User(UserEvent::UsernameChanged(renamed));
+    world.commit(OPERATOR, Subject::User(user), vec![event]).await;
+    world.append().await;
+}
+
+async fn block(world: &mut World, user: UserId) {
+    let reason = Clear::new("rude");
+    world.act(OPERATOR, admin::Block { user, reason }).await;
+    world.append().await;
+}
+
+async fn said(store: &Store, room: RoomId) -> usize {
+    let all = Page { cursor: Cursor::Start, limit: 100 };
+    store.messages(room, all).await.unwrap().rows.len()
+}
+
+async fn parked(store: &Store) -> Vec<(String, bool, bool)> {
+    let shown = |row: Parked| (row.subject, row.reason.is_some(), row.released);
+    store.parked().await.unwrap().into_iter().map(shown).collect()
+}
+
+async fn rebuild(world: &World, store: &Store) -> Result<ReplayReport, ProjectorError> {
+    replay(store, &world.log, &world.vault, true, &mut |_| {}).await
+}
+
+/// Ada and Bob in a room of Ada's; Bob takes Ada's name, is blocked, and both go on talking.
+async fn two_of_one_name(world: &mut World) -> (UserId, UserId, RoomId) {
+    let (ada, bob) = (world.register().await, world.register().await);
+    let room = world.create_room(ada).await;
+    world.join(room, bob).await;
+    world.send(room, bob, "before").await;
+    world.append().await;
+    rename(world, ada, "the one").await;
+    rename(world, bob, "the one").await;
+    world.send(room, bob, "after").await;
+    block(world, bob).await;
+    world.send(room, ada, "last").await;
+    world.append().await;
+    (ada, bob, room)
+}
+
+async fn what_cannot_be_projected_stops_nobody_else(mut world: World, databases: Databases) {
+    let (ada, bob, room) = two_of_one_name(&mut world).await;
+    let end = world.log.head().await.unwrap().position;
+    let subject = Subject::User(bob);
+    let mut stores = Vec::new();
+    for bytes in BATCHES {
+        let store = databases.open().await;
+        let projector = world.projector(&store).with_batch_bytes(bytes);
+        assert_eq!(projector.catch_up().await.unwrap(), end);
+        let name = subject.to_string();
+        assert_eq!(parked(&store).await, [(name.clone(), true, false), (name, false, false)]);
+        assert_eq!(said(&store, room).await, 3);
+        assert!(!store.user(bob).await.unwrap().unwrap().is_blocked);
+        stores.push(store);
+    }
+    let (one, other) = (&stores[0], &stores[1]);
+    assert_eq!(one.parked().await.unwrap(), other.parked().await.unwrap());
+    assert_eq!(one.hashes().await.unwrap(), other.hashes().await.unwrap());
+
+    let stopped = rebuild(&world, one).await.unwrap_err();
+    let at_bobs = matches!(&stopped, ProjectorError::Poison { subject: s, .. } if *s == subject);
+    assert!(at_bobs, "{stopped}");
+    let tried = one.retry(&world.vault, subject).await.unwrap();
+    assert_eq!((tried.projected, tried.left, tried.reason.is_some()), (0, 2, true));
+    rename(&mut world, ada, "another").await;
+    world.projector(one).catch_up().await.unwrap();
+    let tried = one.retry(&world.vault, subject).await.unwrap();
+    assert_eq!((tried.projected, tried.left, tried.reason), (2, 0, None));
+    let row = one.user(bob).await.unwrap().unwrap();
+    assert!(row.is_blocked && row.username == "the one");
+    assert_eq!(parked(one).await, []);
+    block(&mut world, ada).await;
+    world.projector(one).catch_up().await.unwrap();
+    assert!(one.user(ada).await.unwrap().unwrap().is_blocked);
+}
+
+async fn one_is_given_up_and_a_rebuild_skips_it(mut world: World, databases: Databases) {
+    let (_, bob, _) = two_of_one_name(&mut world).await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    let tried = store.release(&world.vault, Subject::User(bob)).await.unwrap();
+    assert_eq!((tried.projected, tried.left), (1, 0));
+    assert!(store.user(bob).await.unwrap().unwrap().is_blocked);
+    assert_eq!(parked(&store).await, [(Subject::User(bob).to_string(), true, true)]);
+    for verify in [true, false, true] {
+        let report = replay(&store, &world.log, &world.vault, verify, &mut |_| {}).await.unwrap();
+        assert_eq!(report.differences, []);
+    }
+}
+
+async fn a_deletion_is_never_held_up(mut world: World, databases: Databases) {
+    let (_, bob, room) = two_of_one_name(&mut world).await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    assert_eq!(parked(&store).await.len(), 2);
+    let delete = DeleteUser { user: bob, erase_content: true };
+    world.act(Actor::User(bob), delete).await;
+    world.append().await;
+    world.projector(&store).catch_up().await.unwrap();
+    assert_eq!(parked(&store).await, []);
+    assert_eq!(store.user(bob).await.unwrap(), None);
+    assert_eq!(said(&store, room).await, 3);
+    assert_eq!(rebuild(&world, &store).await.unwrap().differences, []);
+}
+
+async fn a_text_that_does_not_open_is_parked(mut world: World, databases: Databases) {
+    let ada = world.register().await;
+    let (room, other) = (world.create_room(ada).await, world.create_room(ada).await);
+    world.send(room, ada, "before").await;
+    let message_id = MessageId::new(1);
+    let text = Personal::Sealed(vec![7; 60]);
+    let forged = MessageSent { room_id: room, message_id, user_id: ada, text };
+    world.happen(room, RoomEvent::MessageSent(forged)).await;
+    world.send(room, ada, "after").await;
+    world.send(other, ada, "elsewhere").await;
+    let end = world.append().await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    assert_eq!((said(&store, room).await, said(&store, other).await), (1, 1));
+    assert!(matches!(rebuild(&world, &store).await, Err(ProjectorError::Poison { .. })));
+    let first = store.parked().await.unwrap()[0].position;
+    assert_eq!(first, Position::new(end.get() - 2));
+    let tried = store.release(&world.vault, Subject::Room(room)).await.unwrap();
+    assert_eq!((tried.projected, tried.left, said(&store, room).await), (1, 0, 2));
+}
