@@ -310,8 +310,9 @@ impl Batch {
                     parked.push((one, reason));
                 }
                 Fate::Projected => {
-                    let events = one.commit.events.iter();
-                    events.for_each(|event| projections::needs(event, &mut keys));
+                    for event in &one.commit.events {
+                        projections::needs(event, &mut keys);
+                    }
                     taken.push(one);
                 }
             }
@@ -330,7 +331,9 @@ impl Batch {
                 None => lot.park(one, None, &self.blocks),
             }
         }
-        taken.iter().for_each(|one| lot.projected(&one.commit));
+        for one in taken {
+            lot.projected(&one.commit);
+        }
         Ok(done)
     }
 

@@ -242,6 +242,30 @@ impl Dialect {
         }
     }
 
+    /// Whether two columns together are one of these pairs of ids, and the parameters.
+    pub(crate) fn pairs(
+        self,
+        first: &str,
+        second: &str,
+        pairs: impl Iterator<Item = (u64, u64)>,
+    ) -> (String, Vec<Value>) {
+        let (left, right): (Vec<i64>, Vec<i64>) =
+            pairs.map(|(left, right)| (left as i64, right as i64)).unzip();
+        match self {
+            Self::Sqlite => {
+                let list: Vec<_> = left.into_iter().zip(right).collect();
+                let list = serde_json::json!(list).to_string();
+                let clause = "SELECT value->>0, value->>1 FROM json_each($1)";
+                (format!("({first}, {second}) IN ({clause})"), vec![Value::Text(list)])
+            }
+            Self::Postgres => {
+                let clause = "SELECT * FROM UNNEST($1::bigint[], $2::bigint[])";
+                let args = vec![Value::Ints(left), Value::Ints(right)];
+                (format!("({first}, {second}) IN ({clause})"), args)
+            }
+        }
+    }
+
     /// The `n`-th parameter, a point in time.
     pub(crate) fn time(self, n: usize) -> String {
         match self {

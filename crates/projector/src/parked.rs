@@ -279,7 +279,9 @@ async fn again(
 
 async fn project(session: &mut Session<'_>, opened: &Opened) -> Result<(), ProjectorError> {
     let mut keys = Keys::default();
-    opened.commit.events.iter().for_each(|event| projections::needs(event, &mut keys));
+    for event in &opened.commit.events {
+        projections::needs(event, &mut keys);
+    }
     let mut work = Work::load(session, &keys).await?;
     let at = At { position: opened.position, time: opened.commit.time };
     for event in &opened.commit.events {

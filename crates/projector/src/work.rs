@@ -34,13 +34,12 @@ pub(crate) struct Keys {
     pub(crate) rooms: HashSet<RoomId>,
     pub(crate) messages: HashSet<MessageId>,
     pub(crate) transcripts: HashSet<TranscriptId>,
-    participants: (HashSet<RoomId>, HashSet<UserId>),
+    participants: HashSet<(RoomId, UserId)>,
 }
 
 impl Keys {
     pub(crate) fn participant(&mut self, room: RoomId, user: UserId) {
-        self.participants.0.insert(room);
-        self.participants.1.insert(user);
+        self.participants.insert((room, user));
     }
 }
 
@@ -164,12 +163,9 @@ impl Work {
     pub(crate) async fn load(session: &mut Session<'_>, keys: &Keys) -> Result<Self, StoreError> {
         let mut work = Self::default();
         let dialect = session.dialect();
-        let (rooms, users) = &keys.participants;
-        let pairs =
-            format!("{} AND {}", dialect.any("rp_room_id", 1), dialect.any("rp_user_id", 2));
-        let args =
-            vec![ints(rooms.iter().map(|id| id.get())), ints(users.iter().map(|id| id.get()))];
-        let mut found = rows(session, &pairs, args, rooms.is_empty()).await?;
+        let pairs = keys.participants.iter().map(|(room, user)| (room.get(), user.get()));
+        let (clause, args) = dialect.pairs("rp_room_id", "rp_user_id", pairs);
+        let mut found = rows(session, &clause, args, keys.participants.is_empty()).await?;
         let deleted = || vec![ints(keys.deleted_users.iter().map(|id| id.get()))];
         let no_deleted = keys.deleted_users.is_empty();
         let theirs = dialect.any("rp_user_id", 1);
