@@ -255,7 +255,8 @@ impl Batch {
             Mode::Rebuild { .. } => Lot::empty(),
         };
         let mut done = Done::default();
-        let mut ranges = vec![0..self.commits.len()];
+        let whole = 0..self.commits.len();
+        let mut ranges = vec![whole];
         while let Some(range) = ranges.pop() {
             let commits = &self.commits[range.clone()];
             if careful {
