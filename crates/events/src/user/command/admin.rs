@@ -86,10 +86,10 @@ impl Block {
             let detail = "the last administrator can't be blocked; grant another first".to_owned();
             return Err(Rejection::LastAdmin(detail));
         }
+        let reason = Personal::Clear(text::body("reason", &self.reason, text::REASON)?);
         if user.is_blocked() {
             return Ok(of_user(self.user, vec![]));
         }
-        let reason = Personal::Clear(text::body("reason", &self.reason, text::REASON)?);
         let user_id = self.user;
         let why = RevocationReason::Blocked;
         Ok(of_user(
@@ -148,6 +148,9 @@ mod tests {
         let block = Block { user: bob, reason: Clear::new("spam") };
         town.when(Actor::User(ada), block.clone()).unwrap();
         assert!(town.when(Actor::User(ada), block).unwrap().events.is_empty());
+        let wordless = Block { user: bob, reason: Clear::new(" ") };
+        let refused = town.refused(Actor::User(ada), wordless);
+        assert!(matches!(refused, Rejection::Invalid { field: "reason", .. }));
         let user = town.state().users.get(bob).unwrap();
         assert!(user.is_blocked() && user.tokens.is_empty());
         let log_in =
