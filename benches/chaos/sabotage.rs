@@ -57,6 +57,8 @@ pub async fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
         secrets,
         models: Vec::new(),
         reset_mail: None,
+        turn_secret: None,
+        tls: None,
         clock: system_clock(),
         config,
     };
@@ -125,6 +127,16 @@ impl Backend for Hasty {
                 later.filter(|_| has_next).map(|block| Block::clone(block)).collect()
             };
             if kept.is_empty() { self.inner.read(after, max_bytes).await } else { Ok(kept) }
+        })
+    }
+
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
+        Box::pin(async move {
+            let kept = self.waiting.lock().iter().find(|b| b.header.block == number).cloned();
+            match kept {
+                Some(block) => Ok(Some(Block::clone(&block))),
+                None => self.inner.block(number).await,
+            }
         })
     }
 

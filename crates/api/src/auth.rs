@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, Uri, header};
 use events::user::TokenKind;
 use events::user::command::token::RenewToken;
 use events::{Actor, CommandId, RoomId, Timestamp, TokenDigest, TokenId, UserId};
+use streams::LiveMessage;
 use uuid::Uuid;
 
 use crate::context::Context;
@@ -16,6 +17,7 @@ use crate::cookies;
 use crate::error::ApiError;
 use crate::forwarded::{self, Source};
 use crate::state::{App, Ask};
+use crate::tickets::Ticket;
 
 /// The longest that a renewal delays a request; it goes on in the background.
 const RENEWAL_DELAY_MAX: Duration = Duration::from_millis(50);
@@ -88,9 +90,10 @@ impl FromRequestParts<App> for Listener {
         if forwarded::source(&app.config, &parts.headers, context.https()) == Source::Foreign {
             return Err(ApiError::CrossOrigin);
         }
-        let ticket = app.tickets.take(vault::token_digest(&secret), app.now());
-        let ticket = ticket.ok_or(ApiError::BadToken)?;
-        let login = standing(app, ticket.user, ticket.token)?;
+        let ticket = app.tickets.take(&app.secrets, &secret, app.now());
+        let Ticket { user, token, digest, expires_at } = ticket.ok_or(ApiError::BadToken)?;
+        app.live.publish(LiveMessage::TicketUsed { digest, expires_at });
+        let login = standing(app, user, token)?;
         admit(app, context, login).await.map(Self)
     }
 }

@@ -9,3 +9,4 @@ pub(crate) mod participant;
 pub(crate) mod reset;
 pub(crate) mod room;
 pub(crate) mod transcript;
+pub(crate) mod webhook;

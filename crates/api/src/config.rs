@@ -56,6 +56,34 @@ impl Default for Throttles {
     }
 }
 
+/// How browsers find a way to each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ice {
+    /// Such as `stun:stun.example.org:3478`.
+    pub stun_urls: Vec<String>,
+    /// Such as `turns:turn.example.org:5349`.
+    pub turn_urls: Vec<String>,
+    /// How long a name and password for TURN are good, in seconds.
+    pub credential_s: u32,
+}
+
+impl Default for Ice {
+    fn default() -> Self {
+        Self { stun_urls: Vec::new(), turn_urls: Vec::new(), credential_s: 12 * 3600 }
+    }
+}
+
+/// Where webhooks may point: deliveries, which the reactor makes, keep to the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookTargets {
+    /// Also at addresses that only this machine or network can reach.
+    pub allow_private_targets: bool,
+    /// Also at addresses without TLS.
+    pub allow_http: bool,
+}
+
 /// The choices of one API process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -81,6 +109,10 @@ pub struct ApiConfig {
     pub allowed_origins: Vec<String>,
     /// Origins that may read answers from their pages (CORS). None switches CORS off.
     pub cors_origins: Vec<String>,
+    /// How browsers find a way to each other.
+    pub ice: Ice,
+    /// Where webhooks may point.
+    pub webhooks: WebhookTargets,
     /// The file with the bootstrap secret's digest, if there may be one.
     pub bootstrap_file: Option<PathBuf>,
     /// The folder of the landmarker that the page loads, if one may be installed.
@@ -114,6 +146,8 @@ impl Default for ApiConfig {
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             cors_origins: Vec::new(),
+            ice: Ice::default(),
+            webhooks: WebhookTargets::default(),
             bootstrap_file: None,
             landmarker: None,
             connections_max: 16_384,

@@ -8,6 +8,7 @@
 mod access;
 mod activity;
 mod answer;
+mod audit;
 mod auth;
 pub mod bootstrap;
 mod command;
@@ -33,14 +34,16 @@ mod server;
 mod state;
 mod throttle;
 mod tickets;
+mod tls;
 
-pub use config::{ApiConfig, ConfigError, Rate, Throttles};
+pub use config::{ApiConfig, ConfigError, Ice, Rate, Throttles, WebhookTargets};
 pub use error::{FieldError, Problem};
 pub use openapi::document as openapi;
 pub use operator::{PasswordRefused, hash_new_password};
 pub use router::{BASE, Route, Who, routes};
 pub use secret::Secret;
 pub use state::{Parts, ResetMail};
+pub use tls::{Tls, TlsError};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +67,7 @@ pub async fn serve(
     let activity = tokio::spawn(activity::keep_writing(app.clone()));
     let hub = tokio::spawn(live::hub::run(app.clone()));
     let router = router::router(&app);
-    let open = server::accept_loop(listener, router, &app.config, &shutdown).await;
+    let open = server::accept_loop(listener, app.tls.clone(), router, &app.config, &shutdown).await;
     let ended = async {
         open.wait().await;
         app.hub.emptied().await;

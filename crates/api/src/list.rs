@@ -110,6 +110,11 @@ impl<T: Serialize> Listing<T> {
         Self { data, next_cursor: next.map(cursor), prev_cursor: prev.map(cursor) }
     }
 
+    /// A page of a list that is read in one direction alone, and where to read on.
+    pub(crate) fn onward(data: Vec<T>, next: Option<u64>) -> Self {
+        Self { data, next_cursor: next.map(cursor), prev_cursor: None }
+    }
+
     /// Cuts a page out of a whole list that is at hand, sorted by id.
     pub(crate) fn cut(
         wanted: Wanted,
@@ -135,6 +140,17 @@ impl<T: Serialize> Listing<T> {
         let start = if backwards { end.saturating_sub(wanted.limit) } else { start };
         let data = rows.drain(start..end).take(wanted.limit).collect();
         Self::new(wanted, data, more, id)
+    }
+
+    /// What is on the page.
+    pub(crate) fn rows(&self) -> &[T] {
+        &self.data
+    }
+
+    /// The same page of other rows.
+    pub(crate) fn with<U>(&self, data: Vec<U>) -> Listing<U> {
+        let (next_cursor, prev_cursor) = (self.next_cursor.clone(), self.prev_cursor.clone());
+        Listing { data, next_cursor, prev_cursor }
     }
 
     /// The answer, with its `Link` header.

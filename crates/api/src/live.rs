@@ -2,9 +2,10 @@
 //! with ephemeral messages between.
 //!
 //! [`hub`] knows who listens where and closes those who may no longer; `room` reads one room's feed
-//! for all who listen to it in this process; [`seat`] is one listener's place in the sequence,
+//! for all who listen to it in this process; `elsewhere` knows who listens at others; [`seat`] is one listener's place in the sequence,
 //! without gap or repeat; [`ws`] and [`sse`] carry it out; `message` says what it looks like.
 
+pub(crate) mod elsewhere;
 pub(crate) mod hub;
 mod inbound;
 mod message;

@@ -10,6 +10,7 @@ mod accounts;
 mod administration;
 mod live;
 mod operation;
+mod outside;
 mod problems;
 mod rooms;
 mod rows;
@@ -48,6 +49,7 @@ fn operations() -> Vec<Operation> {
         rooms::operations(),
         texts::operations(),
         live::operations(),
+        outside::operations(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -1,13 +1,16 @@
 //! What can be read: one file per table, and the exports.
 
+pub(crate) mod audit;
 pub(crate) mod export;
 pub(crate) mod health;
+pub(crate) mod ice;
 pub(crate) mod message;
 pub(crate) mod mine;
 pub(crate) mod openapi;
 pub(crate) mod room;
 pub(crate) mod transcript;
 pub(crate) mod user;
+pub(crate) mod webhook;
 
 use events::UserId;
 use projector::{Cursor, Page};

@@ -9,7 +9,7 @@ use tower::util::option_layer;
 use tower_http::cors::CorsLayer;
 
 use crate::command::{
-    account, admin, frames, login, message, participant, reset, room, transcript,
+    account, admin, frames, login, message, participant, reset, room, transcript, webhook,
 };
 use crate::envelope::envelope;
 use crate::error::ApiError;
@@ -29,7 +29,7 @@ pub enum Who {
     Reader,
     /// Those who are in the room.
     Participant,
-    /// The room's owner, and administrators.
+    /// The room's (or the webhook's) owner, and administrators.
     Owner,
     /// Administrators.
     Admin,
@@ -73,6 +73,7 @@ pub fn routes() -> Vec<Route> {
     let mut all = routes! { get "/openapi.json" Anyone query::openapi::document; };
     all.extend(accounts());
     all.extend(rooms());
+    all.extend(webhooks());
     all
 }
 
@@ -88,6 +89,7 @@ fn accounts() -> Vec<Route> {
         delete "/tokens/{id}" User login::delete_token;
         post "/sessions" Anyone login::create_session;
         delete "/sessions/current" User login::delete_session;
+        get "/ice-servers" User query::ice::list;
         post "/live-tickets" User login::create_ticket;
         post "/password-resets" Anyone reset::request;
         put "/password-resets/{secret}" Anyone reset::use_up;
@@ -104,6 +106,7 @@ fn accounts() -> Vec<Route> {
         delete "/users/{id}/admin" Admin admin::revoke;
         delete "/users/{id}" Admin admin::delete;
         post "/users/{id}/password-reset" Admin reset::hand_out;
+        get "/events" Admin query::audit::list;
     }
 }
 
@@ -141,6 +144,17 @@ fn rooms() -> Vec<Route> {
         get "/rooms/{code}/transcript.json" Reader query::export::file;
         get "/rooms/{code}/events" Reader sse::open;
         get "/rooms/{code}/live" Reader ws::open;
+    }
+}
+
+fn webhooks() -> Vec<Route> {
+    routes! {
+        post "/webhooks" User webhook::create;
+        get "/webhooks" User query::webhook::list;
+        get "/webhooks/{id}" Owner query::webhook::show;
+        delete "/webhooks/{id}" Owner webhook::delete;
+        get "/webhooks/{id}/deliveries" Owner query::webhook::deliveries;
+        post "/webhooks/{id}/deliveries/{n}/retry" Owner webhook::retry;
     }
 }
 

@@ -13,7 +13,7 @@ pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Marks a text as secret.
-    pub(crate) fn new(text: String) -> Self {
+    pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::config::ApiConfig;
 use crate::context::Peer;
+use crate::tls::Tls;
 
 /// Bytes of a request's head, at most.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -29,6 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts and serves until `shutdown`; what is still open then is in the answer.
 pub(crate) async fn accept_loop(
     listener: TcpListener,
+    tls: Option<Tls>,
     router: Router,
     config: &ApiConfig,
     shutdown: &CancellationToken,
@@ -47,11 +50,24 @@ pub(crate) async fn accept_loop(
                 }
             },
         };
-        let peer = Peer { address, https: false, hang_up: CancellationToken::new() };
-        let connection =
-            serve_one(stream, router.clone(), peer, config.head_timeout, shutdown.clone());
+        let peer = Peer { address, https: tls.is_some(), hang_up: CancellationToken::new() };
+        let (router, head_timeout) = (router.clone(), config.head_timeout);
+        let (acceptor, shutdown) = (tls.as_ref().map(Tls::acceptor), shutdown.clone());
         connections.spawn(async move {
-            connection.await;
+            match acceptor {
+                None => serve_one(stream, router, peer, head_timeout, shutdown).await,
+                Some(acceptor) => {
+                    let agreed = tokio::time::timeout(head_timeout, acceptor.accept(stream));
+                    let agreed = tokio::select! {
+                        agreed = agreed => agreed.map_err(io::Error::other).flatten(),
+                        () = shutdown.cancelled() => return,
+                    };
+                    match agreed {
+                        Ok(stream) => serve_one(stream, router, peer, head_timeout, shutdown).await,
+                        Err(error) => tracing::debug!(%error, "a connection spoke no TLS"),
+                    }
+                }
+            }
             drop(place);
         });
     }
@@ -71,7 +87,7 @@ async fn accept(
 }
 
 async fn serve_one(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     peer: Peer,
     head_timeout: Duration,

@@ -17,12 +17,14 @@ use crate::config::ApiConfig;
 use crate::context::Context;
 use crate::error::ApiError;
 use crate::keys::Keys;
+use crate::live::elsewhere::Elsewhere;
 use crate::live::hub::Hub;
 use crate::password::Passwords;
 use crate::recent::Recent;
 use crate::secret::Secret;
 use crate::throttle::Throttle;
 use crate::tickets::Tickets;
+use crate::tls::Tls;
 
 /// Sends a link for a new password: to this address, with this secret. Does not wait.
 pub type ResetMail = Arc<dyn Fn(&str, &Secret) + Send + Sync>;
@@ -47,6 +49,10 @@ pub struct Parts {
     pub models: Vec<String>,
     /// Sends links for new passwords by mail; without it, administrators hand them out.
     pub reset_mail: Option<ResetMail>,
+    /// Shared with the TURN servers; without it, they ask for no password.
+    pub turn_secret: Option<Secret>,
+    /// What TLS is spoken with; without it, plain HTTP.
+    pub tls: Option<Tls>,
     /// Tells the time.
     pub clock: Clock,
     /// Limits and choices.
@@ -66,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) uploads: Keys,
     pub(crate) throttles: Throttled,
     pub(crate) hub: Hub,
+    pub(crate) elsewhere: Elsewhere,
     /// Cancelled when the server stops.
     pub(crate) stopping: CancellationToken,
 }
@@ -150,6 +157,7 @@ impl App {
             uploads: Keys::default(),
             throttles,
             hub: Hub::default(),
+            elsewhere: Elsewhere::default(),
             stopping,
             parts,
         })))

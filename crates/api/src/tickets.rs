@@ -1,52 +1,75 @@
 //! Tickets: what a browser puts into a WebSocket's address, where it can't send a header. Good
-//! once, for half a minute, in this process.
+//! once, for half a minute, at every API process.
+//!
+//! A ticket says itself, signed, what it stands for, so no process has to ask another. That it was
+//! used, each process tells the others; between two of them that is known a moment later.
 
 use std::collections::HashMap;
 
 use events::{Timestamp, TokenDigest, TokenId, UserId};
 use parking_lot::Mutex;
+use vault::Secrets;
+
+use crate::error::ApiError;
+use crate::secret::Secret;
 
 /// How long a ticket is good, in seconds.
 pub(crate) const GOOD_FOR_S: i64 = 30;
-/// Tickets that may be out at once; past it the oldest are not waited for.
-const TICKETS_MAX: usize = 65_536;
+/// Used tickets that are remembered until they would have expired; past it none is taken.
+const USED_MAX: usize = 65_536;
+/// What a ticket's text begins with, which nothing else that is signed does.
+const PREFIX: &str = "ticket";
 
-/// The tickets that are out, by their digests.
+/// The tickets that were used and have not expired yet, by their digests.
 #[derive(Default)]
-pub(crate) struct Tickets(Mutex<HashMap<TokenDigest, Ticket>>);
+pub(crate) struct Tickets(Mutex<HashMap<TokenDigest, Timestamp>>);
 
 /// The log-in that a ticket stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket {
     pub(crate) user: UserId,
     pub(crate) token: TokenId,
-    expires_at: Timestamp,
+    /// To tell the others that it was used.
+    pub(crate) digest: TokenDigest,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// A new ticket, and when it expires.
+pub(crate) fn issue(
+    secrets: &Secrets,
+    user: UserId,
+    token: TokenId,
+    now: Timestamp,
+) -> Result<(Secret, Timestamp), ApiError> {
+    let expires_at = now.plus_seconds(GOOD_FOR_S);
+    let (until, nonce) = (expires_at.micros(), Secret::random()?);
+    let text = format!("{PREFIX}.{user}.{token}.{until}.{}", nonce.expose());
+    Ok((Secret::new(secrets.sign_cookie(&text)), expires_at))
+}
+
+fn read(secrets: &Secrets, ticket: &str) -> Option<Ticket> {
+    let mut parts = secrets.verify_cookie(ticket)?.split('.');
+    parts.next().filter(|prefix| *prefix == PREFIX)?;
+    let user = parts.next()?.parse().ok()?;
+    let token = parts.next()?.parse().ok()?;
+    let expires_at = Timestamp::from_micros(parts.next()?.parse().ok()?);
+    Some(Ticket { user, token, digest: vault::token_digest(ticket), expires_at })
 }
 
 impl Tickets {
-    /// Remembers a ticket; says when it expires, or `None` when too many are out.
-    pub(crate) fn put(
-        &self,
-        digest: TokenDigest,
-        user: UserId,
-        token: TokenId,
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        let mut tickets = self.0.lock();
-        if tickets.len() >= TICKETS_MAX {
-            tickets.retain(|_, ticket| ticket.expires_at > now);
-        }
-        if tickets.len() >= TICKETS_MAX {
-            return None;
-        }
-        let expires_at = now.plus_seconds(GOOD_FOR_S);
-        tickets.insert(digest, Ticket { user, token, expires_at });
-        Some(expires_at)
+    /// Uses a ticket up.
+    pub(crate) fn take(&self, secrets: &Secrets, ticket: &str, now: Timestamp) -> Option<Ticket> {
+        let ticket = read(secrets, ticket).filter(|ticket| ticket.expires_at > now)?;
+        self.note(ticket.digest, ticket.expires_at, now).then_some(ticket)
     }
 
-    /// Uses a ticket up.
-    pub(crate) fn take(&self, digest: TokenDigest, now: Timestamp) -> Option<Ticket> {
-        self.0.lock().remove(&digest).filter(|ticket| ticket.expires_at > now)
+    /// Remembers that a ticket was used; false when it was before, or when too many are remembered.
+    pub(crate) fn note(&self, used: TokenDigest, expires_at: Timestamp, now: Timestamp) -> bool {
+        let mut all = self.0.lock();
+        if all.len() >= USED_MAX {
+            all.retain(|_, expires_at| *expires_at > now);
+        }
+        all.len() < USED_MAX && all.insert(used, expires_at).is_none()
     }
 }
 
@@ -56,13 +79,23 @@ mod tests {
 
     #[test]
     fn good_once_and_not_for_long() {
-        let (tickets, now) = (Tickets::default(), Timestamp::from_micros(0));
-        let (one, two) = (TokenDigest::from_bytes([1; 16]), TokenDigest::from_bytes([2; 16]));
-        for digest in [one, two] {
-            tickets.put(digest, UserId::new(1), TokenId::new(2), now).unwrap();
-        }
-        assert!(tickets.take(one, now.plus_seconds(29)).is_some());
-        assert!(tickets.take(one, now.plus_seconds(29)).is_none());
-        assert!(tickets.take(two, now.plus_seconds(30)).is_none());
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
+        let (here, there, now) =
+            (Tickets::default(), Tickets::default(), Timestamp::from_micros(0));
+        let (user, token) = (UserId::new(1), TokenId::new(2));
+        let new = || issue(&secrets, user, token, now).unwrap().0;
+        let (one, two) = (new(), new());
+        let late = now.plus_seconds(GOOD_FOR_S);
+        let taken = there.take(&secrets, one.expose(), now.plus_seconds(29)).unwrap();
+        assert_eq!((taken.user, taken.token), (user, token));
+        assert!(there.take(&secrets, one.expose(), now).is_none());
+        assert!(here.note(taken.digest, taken.expires_at, now), "told by the other process");
+        assert!(here.take(&secrets, one.expose(), now).is_none());
+        assert!(here.take(&secrets, two.expose(), late).is_none());
+        let forged = two.expose().replace("ticket.1.", "ticket.3.");
+        assert!(here.take(&secrets, &forged, now).is_none());
+        let device = secrets.sign_cookie("device.1.99999999");
+        assert!(here.take(&secrets, &device, now).is_none(), "another thing that is signed");
     }
 }

@@ -36,6 +36,7 @@ pub struct Follower {
 }
 
 struct Shared {
+    log: Log,
     fold: RwLock<Fold>,
     position: watch::Sender<Position>,
     commits: broadcast::Sender<Applied>,
@@ -61,6 +62,7 @@ impl Follower {
     /// Folds the log to its end, then goes on following it.
     pub async fn start(log: Log, vault: Vault) -> Result<Self, DeciderError> {
         let shared = Arc::new(Shared {
+            log: log.clone(),
             fold: RwLock::new(Fold::empty(log.id())),
             position: watch::Sender::new(Position::new(0)),
             commits: broadcast::Sender::new(COMMITS_KEPT),
@@ -70,6 +72,11 @@ impl Follower {
         while shared.step(&log, &vault, &mut end).await? {}
         let task = tokio::spawn(follow(Arc::clone(&shared), log, vault));
         Ok(Self { shared, _task: Arc::new(Task(task)) })
+    }
+
+    /// The log that it follows.
+    pub fn log(&self) -> &Log {
+        &self.shared.log
     }
 
     /// Answers from the state. Keep it short: the fold waits meanwhile.

@@ -238,6 +238,21 @@ impl Block {
         Ok(Self { hash: hash(&bytes), header, bytes })
     }
 
+    /// Reads bytes that were taken out of the chain's middle: they are checked against their own
+    /// header, and their place in the chain by whoever follows it.
+    pub fn alone(bytes: Vec<u8>) -> Result<Self, BlockError> {
+        let first_line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        let header: BlockHeader = serde_json::from_slice(first_line)
+            .map_err(|source| BlockError::Header { block: BlockNumber::new(0), source })?;
+        let before = Head {
+            log: header.log,
+            block: BlockNumber::new(header.block.get().saturating_sub(1)),
+            position: Position::new(header.first.get().saturating_sub(1)),
+            hash: header.previous,
+        };
+        Self::parse(&before, bytes)
+    }
+
     /// The head of the log once this block is its last.
     pub fn head(&self) -> Head {
         Head {

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::id::{CommandId, EventId, MessageId, ParticipantId, RoomId, TokenId};
-use crate::id::{TranscriptId, UserId};
+use crate::id::{TranscriptId, UserId, WebhookId};
 use crate::room::RoomCommand;
 use crate::state::State;
 use crate::subject::Subject;
 use crate::time::Timestamp;
 use crate::user::UserCommand;
+use crate::webhook::WebhookCommand;
 
 /// Who asks. It comes from the authenticated connection, never from a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub enum Command {
     User(UserCommand),
     /// Of rooms.
     Room(RoomCommand),
+    /// Of webhooks.
+    Webhook(WebhookCommand),
 }
 
 /// A command on its way to the decider.
@@ -121,6 +124,8 @@ pub enum Created {
     Message(MessageId),
     /// A segment of the transcript.
     Transcript(TranscriptId),
+    /// A webhook.
+    Webhook(WebhookId),
 }
 
 impl Created {
@@ -133,6 +138,7 @@ impl Created {
             Self::Participant(id) => id.get(),
             Self::Message(id) => id.get(),
             Self::Transcript(id) => id.get(),
+            Self::Webhook(id) => id.get(),
         }
     }
 }
@@ -209,7 +215,10 @@ pub enum Rejection {
 
 /// Rejections travel between processes; their field names come back as static text.
 fn field_name<'de, D: serde::Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
-    const KNOWN: [&str; 22] = [
+    const KNOWN: [&str; 25] = [
+        "url",
+        "events",
+        "webhook",
         "username",
         "email",
         "password",
@@ -306,6 +315,7 @@ impl Command {
         match self {
             Self::User(command) => command.decide(state, actor, stamp),
             Self::Room(command) => command.decide(state, actor, stamp),
+            Self::Webhook(command) => command.decide(state, actor, stamp),
         }
     }
 }
@@ -332,4 +342,6 @@ payloads! {
         close::Close, close::Delete, expire::ExpireTexts, captions::SetCaptions, message::SendMessage,
         message::EditMessage, message::DeleteMessage, transcript::RecordTranscript,
         transcript::TypeCaption, transcript::CorrectTranscript;
+    WebhookCommand as Webhook in webhook: manage::CreateWebhook, manage::DeleteWebhook,
+        manage::RetryDelivery;
 }

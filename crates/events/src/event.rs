@@ -5,6 +5,7 @@ use crate::room::RoomEvent;
 use crate::sealed::PersonalField;
 use crate::time::Timestamp;
 use crate::user::UserEvent;
+use crate::webhook::WebhookEvent;
 
 /// One thing that happened, in today's vocabulary; [`crate::stored`] holds it as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +14,8 @@ pub enum Event {
     User(UserEvent),
     /// To rooms.
     Room(RoomEvent),
+    /// To webhooks.
+    Webhook(WebhookEvent),
 }
 
 impl Event {
@@ -21,6 +24,7 @@ impl Event {
         match self {
             Self::User(event) => event.personal(),
             Self::Room(event) => event.personal(at),
+            Self::Webhook(event) => event.personal(),
         }
     }
 
@@ -29,6 +33,7 @@ impl Event {
         match self {
             Self::User(event) => event.created(),
             Self::Room(event) => event.created(),
+            Self::Webhook(event) => event.created(),
         }
     }
 

@@ -68,6 +68,8 @@ integer_ids! {
     MessageId,
     /// A row of `transcript`.
     TranscriptId,
+    /// One webhook.
+    WebhookId,
     /// One issued API token or session; never the secret.
     TokenId,
     /// Counts commits across blocks, from 1, without a gap, whatever the backend. 0 = before the first.

@@ -7,6 +7,7 @@ use crate::id::{RoomId, UserId};
 use crate::room::Rooms;
 use crate::time::Timestamp;
 use crate::user::{UserEvent, Users};
+use crate::webhook::Webhooks;
 
 /// The fold of the log that every decision and every permission rests on.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -15,6 +16,8 @@ pub struct State {
     pub users: Users,
     /// Rooms, their codes, participants and texts' authors.
     pub rooms: Rooms,
+    /// Webhooks, their addresses and secrets sealed.
+    pub webhooks: Webhooks,
 }
 
 impl State {
@@ -25,9 +28,11 @@ impl State {
                 self.users.evolve(event, at);
                 if let UserEvent::Deleted(deleted) = event {
                     self.rooms.forget_user(deleted.user_id);
+                    self.webhooks.forget_user(deleted.user_id);
                 }
             }
             Event::Room(event) => self.rooms.evolve(event, at),
+            Event::Webhook(event) => self.webhooks.evolve(event, at),
         }
     }
 
@@ -36,6 +41,7 @@ impl State {
     pub fn restore(&mut self, from: &Self, touched: &Touched) {
         self.users.restore(&from.users, &touched.users);
         self.rooms.restore(&from.rooms, &touched.rooms);
+        self.webhooks.restore(&from.webhooks, &touched.users);
     }
 }
 
@@ -58,6 +64,9 @@ impl Touched {
             Event::User(event) => self.users.extend(event.user_id()),
             Event::Room(event) => {
                 self.rooms.insert(event.room_id());
+            }
+            Event::Webhook(event) => {
+                self.users.insert(event.user_id());
             }
         }
     }

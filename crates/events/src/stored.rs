@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::room::{self, RoomEvent};
 use crate::user::{self, UserEvent};
+use crate::webhook::{self, WebhookEvent};
 
 /// Why a line of a block can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -124,5 +125,8 @@ stored_events! {
     "room.transcript_recorded.v1" RoomTranscriptRecordedV1(room::TranscriptRecorded) => Room(RoomEvent::TranscriptRecorded),
     "room.transcript_revised.v1" RoomTranscriptRevisedV1(room::TranscriptRevised) => Room(RoomEvent::TranscriptRevised),
     "room.texts_expired.v1" RoomTextsExpiredV1(room::TextsExpired) => Room(RoomEvent::TextsExpired),
+    "webhook.created.v1" WebhookCreatedV1(webhook::Created) => Webhook(WebhookEvent::Created),
+    "webhook.deleted.v1" WebhookDeletedV1(webhook::Deleted) => Webhook(WebhookEvent::Deleted),
+    "webhook.retry_requested.v1" WebhookRetryRequestedV1(webhook::RetryRequested) => Webhook(WebhookEvent::RetryRequested),
     retired:
 }

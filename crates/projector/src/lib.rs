@@ -8,6 +8,7 @@ mod archive;
 mod batch;
 mod checkpoint;
 mod db;
+mod delivery;
 mod error;
 mod parked;
 pub mod projections;
@@ -22,6 +23,7 @@ mod value;
 mod work;
 
 pub use checkpoint::Checkpoint;
+pub use delivery::DeliveryRow;
 pub use error::{ProjectorError, StoreError};
 pub use parked::{Parked, Retried};
 pub use projections::feed::{FeedEntry, FeedKind};
@@ -34,6 +36,6 @@ pub use read::{Cursor, Listing, Page};
 pub use rebuild::{
     Difference, Phase, Progress, ReplayReport, TableReport, replay, replay_in_batches,
 };
-pub use runner::Projector;
+pub use runner::{Projector, check_tables};
 pub use search::{SEARCH_WORDS_MAX, Search, TooManyWords};
 pub use store::Store;

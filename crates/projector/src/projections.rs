@@ -65,6 +65,7 @@ pub(crate) fn needs(event: &Event, keys: &mut Keys) {
                 | UserEvent::Unblocked(_) => {}
             }
         }
+        Event::Webhook(_) => {}
         Event::Room(event) => {
             let room = event.room_id();
             keys.rooms.insert(room);

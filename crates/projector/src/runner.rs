@@ -128,6 +128,15 @@ pub(crate) async fn begin(store: &Store, log: &Log) -> Result<Checkpoint, Projec
     Ok(now)
 }
 
+/// Refuses tables that were made from another log, or from more of it than there is: before
+/// anything is served from them.
+pub async fn check_tables(store: &Store, log: &Log) -> Result<(), ProjectorError> {
+    match store.checkpoint().await? {
+        Some(now) => check(&now.head, log).await,
+        None => Ok(()),
+    }
+}
+
 /// Refuses a log that is not the one that the tables were made from, or has lost its tail.
 async fn check(tables: &Head, log: &Log) -> Result<(), ProjectorError> {
     if tables.log != log.id() {

@@ -4,7 +4,7 @@
 use events::room::{Admission, Consent, TranscriptKind};
 use events::{
     MessageId, ParticipantId, Position, RoomCode, RoomId, SegmentId, Timestamp, TokenDigest,
-    TokenId, TranscriptId, UserId,
+    TokenId, TranscriptId, UserId, WebhookId,
 };
 
 use crate::error::StoreError;
@@ -162,7 +162,7 @@ macro_rules! id_fields {
     ($($id:ident),*) => { fields! { $($id: Int(|id: $id| id.get() as i64, |n| Some($id::new(u64::try_from(n).ok()?))),)* } };
 }
 
-id_fields!(UserId, RoomId, ParticipantId, MessageId, TranscriptId, TokenId, Position);
+id_fields!(UserId, RoomId, ParticipantId, MessageId, TranscriptId, TokenId, WebhookId, Position);
 
 /// Enums that tables hold as text: the names are those of the stored events and of the API.
 macro_rules! text_fields {

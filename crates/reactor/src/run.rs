@@ -1,17 +1,43 @@
-//! Follows the log and sends what is due, until it is told to stop.
+//! Follows the log, sends what is due and tells receivers, until it is told to stop.
 
 use std::time::Duration;
 
-use events::{BlockError, Head, Timestamp};
+use events::user::UserEvent;
+use events::webhook::WebhookEvent;
+use events::{BlockError, BlockNumber, Commit, Event, Head, Position, State, Timestamp};
 use streams::{Commands, Log, LogError, SubmitError};
 use tokio::time::{MissedTickBehavior, interval};
+use vault::Vault;
 
+use crate::courier::Courier;
+use crate::outbox::{Changes, New, Outbox, OutboxError};
 use crate::timers::Timers;
+use crate::webhooks::{Client, Gatherer, Targets};
 
-/// How often the timers are looked at.
-const TICK: Duration = Duration::from_secs(10);
+/// How often the outbox is looked at, besides when something happened.
+const TICK: Duration = Duration::from_secs(1);
+/// How many ticks lie between two looks at the timers.
+const TIMERS_EVERY: u32 = 10;
+/// How many ticks lie between two looks at what the outbox need not keep.
+const SWEEP_EVERY: u32 = 600;
+/// How long deliveries that are under way may take at shutdown.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// Bytes of blocks read at once while catching up.
 const READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a reactor stands on.
+pub struct Parts {
+    /// The log that it follows.
+    pub log: Log,
+    /// The way for what is due.
+    pub commands: Commands,
+    /// Opens what is told to receivers.
+    pub vault: Vault,
+    /// What is to be told.
+    pub outbox: Outbox,
+    /// To where.
+    pub targets: Targets,
+}
 
 /// Why the reactor had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -22,66 +48,204 @@ pub enum ReactorError {
     /// A block can't be read.
     #[error(transparent)]
     Block(#[from] BlockError),
+    /// The outbox can't be read at the start.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// No TLS.
+    #[error("TLS can't be set up: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
 }
 
 /// Runs until `stop` is done. `clock` tells the time.
 pub async fn run(
-    log: Log,
-    commands: Commands,
+    parts: Parts,
     clock: impl Fn() -> Timestamp + Send,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ReactorError> {
     tokio::pin!(stop);
-    let mut head = Head::empty(log.id());
-    let mut timers = Timers::default();
+    let client = Client::new(parts.targets)?;
+    let Parts { log, commands, vault, outbox, .. } = parts;
+    let mut follower = Follower {
+        head: Head::empty(log.id()),
+        timers: Timers::default(),
+        mark: outbox.mark(log.id()).await?,
+        changes: Changes::default(),
+        outbox: outbox.clone(),
+        log: log.clone(),
+    };
+    let mut appended = log.appended();
+    let mut courier = Courier::new(outbox.clone(), client, log, vault);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut tick, mut hints) = (0, true);
     loop {
-        tokio::select! {
-            () = &mut stop => return Ok(()),
-            _ = ticks.tick() => {}
-        }
-        catch_up(&log, &mut head, &mut timers).await?;
-        for envelope in timers.due(clock()) {
-            let id = envelope.id;
-            match commands.submit(envelope).await {
-                Ok(Ok(_)) => tracing::info!(%id, "did what was due"),
-                // Overtaken by somebody: what is due next follows from the log.
-                Ok(Err(rejection)) => tracing::debug!(%id, %rejection, "not due any more"),
-                Err(
-                    error @ (SubmitError::Overloaded
-                    | SubmitError::Unavailable
-                    | SubmitError::Full
-                    | SubmitError::TooLarge { .. }
-                    | SubmitError::Log(_)),
-                ) => {
-                    tracing::warn!(%id, %error, "what is due has to wait");
-                    break;
+        let mut ticked = false;
+        let settled = tokio::select! {
+            biased;
+            () = &mut stop => {
+                finish(&mut courier, &clock).await;
+                return Ok(());
+            }
+            ended = courier.ended() => match ended {
+                Ok(sent) => courier.settle(sent, clock()).await,
+                Err(error) => {
+                    tracing::error!(%error, "a delivery broke off; it is tried again");
+                    Ok(())
                 }
+            },
+            _ = ticks.tick() => {
+                ticked = true;
+                Ok(())
+            }
+            changed = appended.changed(), if hints => {
+                hints = changed.is_ok();
+                Ok(())
+            }
+        };
+        let caught_up = follower.catch_up().await?;
+        let started = match (settled, caught_up) {
+            (Ok(()), true) => courier.start(follower.timers.state(), clock()).await,
+            (settled, _) => settled,
+        };
+        if let Err(error) = started {
+            tracing::warn!(%error, "webhooks have to wait");
+        }
+        if ticked {
+            if tick % TIMERS_EVERY == 0 {
+                send_due(&commands, &follower.timers, clock()).await;
+            }
+            if tick % SWEEP_EVERY == 0
+                && let Err(error) = outbox.sweep(clock()).await
+            {
+                tracing::warn!(%error, "old deliveries stay for now");
+            }
+            tick = tick.wrapping_add(1);
+        }
+    }
+}
+
+/// What is under way ends and is noted, if it ends soon; else it is made once more.
+async fn finish(courier: &mut Courier, clock: impl Fn() -> Timestamp) {
+    let ending = async {
+        while courier.is_sending() {
+            if let Ok(sent) = courier.ended().await
+                && let Err(error) = courier.settle(sent, clock()).await
+            {
+                tracing::warn!(%error, "a delivery is not noted, and will be made once more");
+            }
+        }
+    };
+    if tokio::time::timeout(FINISH_WITHIN, ending).await.is_err() {
+        tracing::warn!("some deliveries were cut short, and will be made once more");
+    }
+}
+
+async fn send_due(commands: &Commands, timers: &Timers, now: Timestamp) {
+    for envelope in timers.due(now) {
+        let id = envelope.id;
+        match commands.submit(envelope).await {
+            Ok(Ok(_)) => tracing::info!(%id, "did what was due"),
+            // Overtaken by somebody: what is due next follows from the log.
+            Ok(Err(rejection)) => tracing::debug!(%id, %rejection, "not due any more"),
+            Err(
+                error @ (SubmitError::Overloaded
+                | SubmitError::Unavailable
+                | SubmitError::Full
+                | SubmitError::TooLarge { .. }
+                | SubmitError::Log(_)),
+            ) => {
+                tracing::warn!(%id, %error, "what is due has to wait");
+                break;
             }
         }
     }
 }
 
-/// Reads the log to its end. A log that can't be reached for now is tried again at the next tick.
-async fn catch_up(log: &Log, head: &mut Head, timers: &mut Timers) -> Result<(), ReactorError> {
-    loop {
-        let blocks = match log.read(*head, READ_BYTES).await {
-            Ok(blocks) => blocks,
-            Err(error @ LogError::Unreachable { .. }) => {
-                tracing::warn!(%error, "the reactor waits for the log");
-                return Ok(());
+/// The fold of the log, and what it means for the outbox.
+struct Follower {
+    log: Log,
+    head: Head,
+    timers: Timers,
+    outbox: Outbox,
+    /// Up to where everything is in the outbox.
+    mark: Position,
+    /// What is not in it yet.
+    changes: Changes,
+}
+
+impl Follower {
+    /// Reads the log to its end; false when it or the outbox can't be reached for now, which is
+    /// tried again at the next tick.
+    async fn catch_up(&mut self) -> Result<bool, ReactorError> {
+        loop {
+            // No further before this is kept: what waits in memory is bounded by one read.
+            if let Err(error) = self.keep().await {
+                tracing::warn!(%error, "the outbox can't be written for now");
+                return Ok(false);
             }
-            Err(error) => return Err(error.into()),
-        };
-        if blocks.is_empty() {
-            return Ok(());
-        }
-        for block in blocks {
-            for (_, commit) in block.commits()? {
-                timers.take(&commit);
+            let blocks = match self.log.read(self.head, READ_BYTES).await {
+                Ok(blocks) => blocks,
+                Err(error @ LogError::Unreachable { .. }) => {
+                    tracing::warn!(%error, "the reactor waits for the log");
+                    return Ok(false);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if blocks.is_empty() {
+                return Ok(true);
             }
-            *head = block.head();
+            for block in blocks {
+                for (position, commit) in block.commits()? {
+                    self.take(&commit, position, block.header.block);
+                }
+                self.head = block.head();
+            }
         }
+    }
+
+    fn take(&mut self, commit: &Commit, position: Position, block: BlockNumber) {
+        let mut gatherer = Gatherer::new(commit, position);
+        let changes = &mut self.changes;
+        let new = position > self.mark;
+        self.timers.take(commit, |before, place| {
+            if new {
+                gatherer.look(before, place);
+                end_or_retry(changes, before, &commit.events[place], position);
+            }
+        });
+        let at = commit.time;
+        let deliveries = gatherer.deliveries.into_iter();
+        changes.new.extend(deliveries.map(|delivery| New { delivery, at, block, position }));
+    }
+
+    async fn keep(&mut self) -> Result<(), OutboxError> {
+        while !self.changes.is_empty() {
+            let to = self.head.position;
+            if self.outbox.put(&self.changes, self.mark, to).await? {
+                self.mark = to;
+                self.changes = Changes::default();
+            } else {
+                self.mark = self.outbox.mark(self.log.id()).await?;
+                self.changes.after(self.mark);
+                if self.mark >= to {
+                    self.changes = Changes::default();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Webhooks that end, and deliveries that are asked for once more.
+fn end_or_retry(changes: &mut Changes, before: &State, event: &Event, position: Position) {
+    match event {
+        Event::Webhook(WebhookEvent::Deleted(e)) => changes.gone.push(e.webhook_id),
+        Event::Webhook(WebhookEvent::RetryRequested(e)) => {
+            changes.retries.push((position, e.webhook_id, e.delivery));
+        }
+        Event::User(UserEvent::Deleted(e)) => {
+            changes.gone.extend(before.webhooks.of(e.user_id).map(|(id, _)| id));
+        }
+        Event::Webhook(WebhookEvent::Created(_)) | Event::User(_) | Event::Room(_) => {}
     }
 }

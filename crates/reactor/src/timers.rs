@@ -22,9 +22,15 @@ pub struct Timers {
 }
 
 impl Timers {
-    /// Takes one commit in.
-    pub fn take(&mut self, commit: &Commit) {
-        for event in &commit.events {
+    /// What the log comes to.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes one commit in; `look` sees the state just before each of its events.
+    pub fn take(&mut self, commit: &Commit, mut look: impl FnMut(&State, usize)) {
+        for (place, event) in commit.events.iter().enumerate() {
+            look(&self.state, place);
             self.state.evolve(event, commit.time);
             if let Event::Room(event) = event {
                 self.note(event, commit.time);
@@ -144,7 +150,7 @@ mod tests {
         fn act(&mut self, actor: Actor, command: impl Into<Command>) -> Subject {
             let envelope = envelope("test", command);
             let decision = self.scenario.when(actor, envelope.command).unwrap();
-            self.timers.take(&Commit {
+            let commit = Commit {
                 command: envelope.id,
                 time: self.scenario.now(),
                 actor,
@@ -153,7 +159,8 @@ mod tests {
                 causation: None,
                 body: None,
                 events: decision.events,
-            });
+            };
+            self.timers.take(&commit, |_, _| {});
             decision.subject
         }
 

@@ -3,6 +3,7 @@
 
 mod live;
 mod sender;
+mod tunnel;
 
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const PAGE: u32 = 100;
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
+    /// What the server is called, where that is not in the address.
+    host: Option<String>,
     token: Option<String>,
 }
 
@@ -87,6 +90,21 @@ pub(crate) struct Accepted {
 }
 
 impl Client {
+    /// A client of the server at `url`, `http://…` or `https://…`.
+    pub(crate) async fn connect(url: &str, token: Option<String>) -> Result<Self> {
+        let Some(authority) = url.trim_end_matches('/').strip_prefix("https://") else {
+            return Self::new(url, token);
+        };
+        if authority.is_empty() || authority.contains(['/', '@', '?']) {
+            bail!("{url:?} is not an address of the form https://HOST[:PORT]");
+        }
+        let door = tunnel::open(authority).await?;
+        Ok(Self {
+            host: Some(authority.to_owned()),
+            ..Self::new(&format!("http://{door}"), token)?
+        })
+    }
+
     /// A client of the server at `url`, such as `http://127.0.0.1:8080`.
     pub(crate) fn new(url: &str, token: Option<String>) -> Result<Self> {
         let url = url.trim_end_matches('/');
@@ -94,7 +112,7 @@ impl Client {
             bail!("{url:?} is not an address of the form http://HOST:PORT");
         }
         let http = reqwest::Client::builder().timeout(TIMEOUT).build().context("no HTTP client")?;
-        Ok(Self { http, base: format!("{url}/api/v1"), token })
+        Ok(Self { http, base: format!("{url}/api/v1"), host: None, token })
     }
 
     /// The same server, as another user.
@@ -183,7 +201,10 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(host) = &self.host {
+            request = request.header(header::HOST, host);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -14,6 +14,8 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use reactor::mail::MailConfig;
+use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use value::{LogFormat, LogPlace, Part, Role, Roles, Secret, ServiceUrl};
@@ -120,6 +122,20 @@ options! {
         recognizer_part: Part = Part::ALL, "SIGNCALL_RECOGNIZER_PART", "I/N";
     }
     optional {
+        /// The server's certificate and those between it and the root (PEM); switches TLS on, and is
+        /// read again at SIGHUP
+        tls_cert: PathBuf, "SIGNCALL_TLS_CERT", "FILE";
+        /// The certificate's private key (PEM)
+        tls_key: PathBuf, "SIGNCALL_TLS_KEY", "FILE";
+        /// The secret shared with the TURN servers of [api.ice], for passwords that are good for a while
+        turn_secret: Secret, "SIGNCALL_TURN_SECRET", "SECRET";
+        /// The mail server that sends links for new passwords, such as
+        /// smtps://USER:PASSWORD@HOST; without one, administrators hand them out
+        smtp_url: Secret, "SIGNCALL_SMTP_URL", "URL";
+        /// Who mail is from, such as `Signcall <calls@example.org>`
+        mail_from: String, "SIGNCALL_MAIL_FROM", "ADDRESS";
+        /// Where people reach the page, for links in mail, such as https://call.example.org
+        public_url: String, "SIGNCALL_PUBLIC_URL", "URL";
         /// Where to serve metrics; nowhere, unless given
         metrics_listen: SocketAddr, "SIGNCALL_METRICS_LISTEN", "ADDR";
         /// A NATS credentials file
@@ -184,14 +200,37 @@ impl Config {
         self.data.join("landmarker")
     }
 
-    /// Makes the data folder if it is not there, for its owner alone.
+    /// Makes the data folder if it is not there, for its owner alone; so is, from here on, every
+    /// file that this process makes, wherever it lies.
     pub(crate) fn make_data_folder(&self) -> Result<()> {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
         made.with_context(|| format!("cannot make {}", self.data.display()))
     }
 
+    /// Certificate and key, if TLS is on.
+    pub(crate) fn tls(&self) -> Result<Option<api::Tls>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some(api::Tls::load(certificate, key)?)),
+            (None, None) => Ok(None),
+            (Some(_), None) => bail!("tls_cert needs tls_key, the certificate's private key"),
+            (None, Some(_)) => bail!("tls_key needs tls_cert, the certificate that it belongs to"),
+        }
+    }
+
+    /// How mail leaves, if it does.
+    pub(crate) fn mail(&self) -> Result<Option<MailConfig>> {
+        let Some(smtp_url) = &self.smtp_url else { return Ok(None) };
+        let from = self.mail_from.clone().context("smtp_url needs mail_from: who mail is from")?;
+        let public_url = self.public_url.clone();
+        let public_url = public_url.context("smtp_url needs public_url: where links lead to")?;
+        Ok(Some(MailConfig { smtp_url: smtp_url.expose().to_owned(), from, public_url }))
+    }
+
     /// What is contradictory although each value is fine.
     fn check(&self) -> Result<()> {
+        self.tls()?;
+        self.mail()?;
         if self.roles.is_empty() {
             bail!("roles: name at least one of {}", Roles::all());
         }

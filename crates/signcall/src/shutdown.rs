@@ -32,5 +32,25 @@ pub(crate) fn on_signal() -> Result<CancellationToken> {
     Ok(token)
 }
 
+/// Reads certificate and key again at each SIGHUP, until `stop`.
+pub(crate) fn on_hangup(tls: api::Tls, stop: CancellationToken) -> Result<()> {
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = hangup.recv() => {}
+            }
+            match tls.reload() {
+                Ok(()) => tracing::info!("read certificate and key again"),
+                Err(error) => {
+                    tracing::error!(%error, "going on with the certificate that was there");
+                }
+            }
+        }
+    });
+    Ok(())
+}
+
 /// 128 + SIGINT, as shells have it.
 const EXIT_INTERRUPTED: i32 = 130;

@@ -4,8 +4,9 @@
 mod local;
 mod nats;
 
-use events::{Position, RoomId, UserId};
+use events::{Position, RoomId, Timestamp, TokenDigest, UserId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::frames::StreamId;
 
@@ -73,6 +74,22 @@ pub enum LiveMessage {
         /// Who.
         user: UserId,
     },
+    /// Who listens to a room at one API process.
+    Present {
+        /// The room.
+        room: RoomId,
+        /// Names the process while it runs.
+        process: Uuid,
+        /// Each once.
+        users: Vec<UserId>,
+    },
+    /// A ticket was used at some API process and is good at no other.
+    TicketUsed {
+        /// Of the ticket.
+        digest: TokenDigest,
+        /// Until then it would have been good.
+        expires_at: Timestamp,
+    },
     /// WebRTC signalling from one participant to another.
     Signal {
         /// The room.
@@ -87,15 +104,17 @@ pub enum LiveMessage {
 }
 
 impl LiveMessage {
-    /// The room it is about.
+    /// The room it is about; 0, which no room has, when it is about none.
     pub fn room(&self) -> RoomId {
         match self {
+            Self::TicketUsed { .. } => RoomId::new(0),
             Self::Feed { room, .. }
             | Self::Partial { room, .. }
             | Self::Signing { room, .. }
             | Self::FramesDone { room, .. }
             | Self::Degraded { room, .. }
             | Self::Typing { room, .. }
+            | Self::Present { room, .. }
             | Self::Signal { room, .. } => *room,
         }
     }

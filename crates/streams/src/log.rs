@@ -37,6 +37,10 @@ pub trait Backend: Send + Sync + 'static {
     /// there is one). Empty at the end. The chain from `after` on is checked.
     fn read(&self, after: Head, max_bytes: usize) -> BoxFuture<'_, Result<Vec<Block>, LogError>>;
 
+    /// One block, wherever in the log it is; `None` when the log does not reach that far. It is
+    /// checked against its own header alone.
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>>;
+
     /// The number of the last block that was seen, as a hint to read: it changes soon (within
     /// milliseconds) after any process appended, and may be late but is never lost for good.
     fn appended(&self) -> watch::Receiver<BlockNumber>;
@@ -147,6 +151,11 @@ impl Log {
     /// See [`Backend::read`].
     pub async fn read(&self, after: Head, max_bytes: usize) -> Result<Vec<Block>, LogError> {
         self.0.read(after, max_bytes).await
+    }
+
+    /// See [`Backend::block`].
+    pub async fn block(&self, number: BlockNumber) -> Result<Option<Block>, LogError> {
+        self.0.block(number).await
     }
 
     /// See [`Backend::appended`].

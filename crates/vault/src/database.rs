@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::destruction::Destruction;
 use crate::error::VaultError;
@@ -84,6 +85,7 @@ impl Database {
         }
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = url.parse::<PgConnectOptions>()?.options([("search_path", "vault")]);
+            reach(&options).await?;
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX);
             let pool = pool.acquire_timeout(PATIENCE).connect_with(options).await?;
             let mut tx = pool.begin().await?;
@@ -273,6 +275,17 @@ impl Row {
         let room = RoomId::new(self.room_id.unsigned_abs());
         Ok((KeyScope::Text { kind, author: user, room, day }, self.wrapped))
     }
+}
+
+/// One connection, or soon a clear word on why there is none: a pool would only say that time ran
+/// out.
+async fn reach(options: &PgConnectOptions) -> Result<(), VaultError> {
+    let connected = tokio::time::timeout(PATIENCE, options.connect()).await;
+    let connection = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let place = || format!("{}:{}", options.get_host(), options.get_port());
+    let connection =
+        connection.map_err(|source| VaultError::Unreachable { place: place(), source })?;
+    Ok(connection.close().await?)
 }
 
 /// Ids are below 2^53.

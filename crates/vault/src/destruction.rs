@@ -51,7 +51,7 @@ impl Destruction {
                 };
                 into.extend(days.into_iter().filter_map(texts));
             }
-            Event::User(_) | Event::Room(_) => {}
+            Event::User(_) | Event::Room(_) | Event::Webhook(_) => {}
         }
     }
 

@@ -50,6 +50,16 @@ pub enum VaultError {
         /// The scheme as it came; never the credentials.
         url: String,
     },
+    /// The database of keys can't be reached.
+    #[error(
+        "the vault's database at {place} can't be reached: {source}; start it, or point --vault elsewhere"
+    )]
+    Unreachable {
+        /// Host and port.
+        place: String,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// The database of keys does not answer.
     #[error("the vault's database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -64,6 +74,11 @@ pub enum VaultError {
     /// The vault's keys were wrapped under other secrets.
     #[error("these secrets are not the ones this vault was made with: point --secrets at those")]
     WrongSecrets,
+    /// The key that signs cookies is another than before.
+    #[error(
+        "cookie.key is not the one this vault was made with: restore it; with another one every device would count as unknown"
+    )]
+    WrongCookieKey,
     /// The vault belongs to another log.
     #[error(
         "this vault holds the keys of log {found}, not of {expected}: point --vault or --log elsewhere"

@@ -120,6 +120,11 @@ impl Secrets {
         hex::encode(Sha256::digest(all.concat()))
     }
 
+    /// Names the key that signs cookies, alone: 64 hexadecimal characters.
+    pub fn cookie_fingerprint(&self) -> String {
+        hex::encode(mac(&self.cookies, "fingerprint", b""))
+    }
+
     /// Digest of a user name as it is compared (NFKC, case folded).
     pub fn username_digest(&self, typed: &str) -> NameDigest {
         self.digest_of("username", &events::text::compared_name(typed))

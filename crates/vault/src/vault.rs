@@ -14,6 +14,7 @@ use crate::keys::{Keys, Opened};
 use crate::secrets::Secrets;
 
 const FINGERPRINT: &str = "fingerprint";
+const COOKIE_FINGERPRINT: &str = "cookie_fingerprint";
 const LOG: &str = "log";
 const SWEPT: &str = "swept";
 
@@ -39,6 +40,10 @@ impl Vault {
         let fingerprint = secrets.fingerprint();
         if database.fact(FINGERPRINT, &fingerprint).await? != fingerprint {
             return Err(VaultError::WrongSecrets);
+        }
+        let cookies = secrets.cookie_fingerprint();
+        if database.fact(COOKIE_FINGERPRINT, &cookies).await? != cookies {
+            return Err(VaultError::WrongCookieKey);
         }
         let key_encryption = secrets.key_encryption().copy();
         Ok(Self(Arc::new(Inner { database, key_encryption, cache: Cache::default() })))

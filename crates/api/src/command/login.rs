@@ -201,11 +201,8 @@ pub(crate) async fn create_ticket(
     State(app): State<App>,
     asked: Asked<Nothing>,
 ) -> Result<Response, ApiError> {
-    let (ticket, Caller { user, token, .. }) = (Secret::random()?, asked.caller);
-    let digest = vault::token_digest(ticket.expose());
-    let put = app.tickets.put(digest, user, token, app.now());
-    let retry_s = tickets::GOOD_FOR_S.unsigned_abs();
-    let expires_at = put.ok_or(ApiError::Throttled { limit: 0, retry_s })?;
+    let Caller { user, token, .. } = asked.caller;
+    let (ticket, expires_at) = tickets::issue(&app.secrets, user, token, app.now())?;
     Ok((StatusCode::CREATED, Json(TicketHandedOut { ticket, expires_at })).into_response())
 }
 

@@ -12,10 +12,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Close;
 use super::message::relayed;
 use super::room::RoomFeed;
 use super::seat::Seat;
+use super::{Close, elsewhere};
 use crate::access::{self, Need};
 use crate::auth::{self, Caller};
 use crate::error::ApiError;
@@ -35,6 +35,8 @@ struct Listeners {
     rooms: HashMap<RoomId, Listened>,
     of_user: HashMap<UserId, usize>,
     all: usize,
+    /// Rooms where somebody came or went.
+    changed: HashSet<RoomId>,
     next: u64,
     emptied: watch::Sender<()>,
 }
@@ -84,6 +86,7 @@ impl Hub {
         hub.next += 1;
         hub.all += 1;
         metrics::gauge!("signcall_sockets").set(hub.all as f64);
+        hub.changed.insert(room);
         *hub.of_user.entry(user).or_default() += 1;
         let (close, closed) = watch::channel(None);
         let listened = hub.rooms.entry(room).or_insert_with(|| {
@@ -105,6 +108,7 @@ impl Hub {
             listened.feed.stop();
             hub.rooms.remove(&room);
         }
+        hub.changed.insert(room);
         let user = listener.caller.user;
         if let Some(count) = hub.of_user.get_mut(&user) {
             *count -= 1;
@@ -117,6 +121,22 @@ impl Hub {
         if hub.all == 0 {
             hub.emptied.send_replace(());
         }
+    }
+
+    /// Who listens to the rooms where that changed since it was asked last, or to all.
+    pub(super) fn to_tell(&self, all: bool) -> Vec<(RoomId, Vec<UserId>)> {
+        let mut hub = self.0.lock();
+        let mut rooms = std::mem::take(&mut hub.changed);
+        if all {
+            rooms.extend(hub.rooms.keys());
+        }
+        let users = |room| {
+            let listened: Option<&Listened> = hub.rooms.get(&room);
+            let listeners = listened.into_iter().flat_map(|room| room.listeners.values());
+            let users: HashSet<UserId> = listeners.map(|one| one.caller.user).collect();
+            (room, users.into_iter().collect())
+        };
+        rooms.into_iter().map(users).collect()
     }
 
     /// The users who listen to a room, in this process.
@@ -171,12 +191,22 @@ pub(crate) async fn run(app: App) {
                 }
                 Err(RecvError::Closed) => return,
             },
-            _ = tick.tick() => look(&app, |_, _| true),
+            _ = tick.tick() => {
+                look(&app, |_, _| true);
+                elsewhere::tell(&app);
+            }
         }
     }
 }
 
 fn pass_on(app: &App, message: &LiveMessage) {
+    if let LiveMessage::Present { room, process, users } = message {
+        return app.elsewhere.hear(*room, *process, users);
+    }
+    if let LiveMessage::TicketUsed { digest, expires_at } = message {
+        app.tickets.note(*digest, *expires_at, app.now());
+        return;
+    }
     let Some(feed) = app.hub.feed(message.room()) else { return };
     if let LiveMessage::Feed { .. } = message {
         feed.read_on();
@@ -204,6 +234,7 @@ fn committed(app: &App, subject: Subject, events: &[Event]) {
 fn ends_listening(event: &Event) -> bool {
     match event {
         Event::User(_) => true,
+        Event::Webhook(_) => false,
         Event::Room(event) => match event {
             RoomEvent::Closed(_)
             | RoomEvent::Deleted(_)

@@ -53,7 +53,9 @@ fn ephemeral(kind: &str, data: &Value, to: Option<UserId>) -> Out {
 pub(crate) fn relayed(message: &LiveMessage, state: &State) -> Option<Out> {
     let room = state.rooms.get(message.room())?;
     match message {
-        LiveMessage::Feed { .. } => None,
+        LiveMessage::Feed { .. } | LiveMessage::Present { .. } | LiveMessage::TicketUsed { .. } => {
+            None
+        }
         LiveMessage::Partial { segment, .. } if is_final(room, segment) => None,
         LiveMessage::Partial { user, segment, .. } => room.captions(*user).then(|| {
             let mut data = segment.clone();

@@ -4,7 +4,7 @@ use events::room::command::create::{CAPACITY_MAX, RETENTION_DAYS_MAX};
 use events::text::{DISPLAY_NAME, EMAIL, Limits, MESSAGE, REASON, TAG, USERNAME};
 use serde_json::{Map, Value, json};
 
-use super::rows;
+use super::{outside, rows};
 use crate::password::{LENGTH_MAX, LENGTH_MIN};
 
 /// A reference to a schema of the document.
@@ -85,7 +85,7 @@ pub(super) fn row<const N: usize>(told: &str, fields: [(&str, Value); N]) -> Val
 }
 
 /// A body that is asked with: nothing else may be in it.
-fn asked(told: &str, required: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
+pub(super) fn asked(told: &str, required: &[(&str, Value)], optional: &[(&str, Value)]) -> Value {
     let names: Vec<_> = required.iter().map(|(name, _)| *name).collect();
     let mut all = properties(required);
     all.extend(properties(optional));
@@ -105,7 +105,9 @@ fn properties(fields: &[(&str, Value)]) -> Map<String, Value> {
 /// All schemas, by name.
 pub(super) fn all() -> Map<String, Value> {
     let mut all = Map::new();
-    for (name, schema) in accounts().into_iter().chain(rooms()).chain(rows::all()) {
+    for (name, schema) in
+        accounts().into_iter().chain(rooms()).chain(rows::all()).chain(outside::schemas())
+    {
         all.insert(name.to_owned(), schema);
     }
     all

@@ -4,10 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use events::UserId;
 use projector::{Cursor, Page};
 use serde_json::json;
 
 use crate::answer::{TokenAnswer, room_row};
+use crate::audit::{self, Wish};
 use crate::error::ApiError;
 use crate::extract::Read;
 use crate::state::App;
@@ -57,10 +59,29 @@ pub(crate) async fn export(
         "tokens": tokens,
         "rooms": rooms,
         "messages": messages,
+        "message_revisions": app.store.message_revisions_of(user, ROWS_MAX as u32).await?,
         "transcripts": transcripts,
+        "transcript_revisions": app.store.transcript_revisions_of(user, ROWS_MAX as u32).await?,
+        "webhooks": app.webhooks_of(&caller).await?,
+        "events": events(&app, user).await?,
     });
     let name = [(header::CONTENT_DISPOSITION, "attachment; filename=\"signcall-export.json\"")];
     Ok((name, Json(file)).into_response())
+}
+
+/// What was written down of what one did and of what was done about one, newest first.
+async fn events(app: &App, user: UserId) -> Result<Vec<audit::Entry>, ApiError> {
+    let wish = Wish { mine: Some(user), ..Wish::default() };
+    let (mut all, mut below) = (Vec::new(), None);
+    loop {
+        let found = audit::read_back(app, &wish, below, PAGE as usize).await?;
+        all.extend(found.entries);
+        must_fit(all.len())?;
+        match found.next {
+            Some(next) => below = Some(next),
+            None => return Ok(all),
+        }
+    }
 }
 
 fn must_fit(rows: usize) -> Result<(), ApiError> {

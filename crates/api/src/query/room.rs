@@ -81,7 +81,8 @@ pub(crate) async fn presence(
         users.sort_unstable();
         Some(users)
     });
-    let online = app.hub.online(room);
+    let mut online = app.hub.online(room);
+    online.extend(app.elsewhere.online(room));
     let presence = |(_, user_id)| Presence { user_id, online: online.contains(&user_id) };
     Ok(Json(All { data: users.unwrap_or_default().into_iter().map(presence).collect() }))
 }

@@ -59,6 +59,13 @@ impl Backend for Cut {
         })
     }
 
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
+        Box::pin(async move {
+            self.check()?;
+            self.log.block(number).await
+        })
+    }
+
     fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.log.appended()
     }

@@ -68,3 +68,23 @@ async fn sockets_of_one_user_are_counted() {
     drop(first);
     crate::server::until("a place", async || ada.socket(&code, "").await.is_ok()).await;
 }
+
+#[tokio::test]
+async fn ways_to_each_other_are_told_with_a_password_for_a_while() {
+    let ice = api::Ice {
+        stun_urls: vec!["stun:stun.example.org".to_owned()],
+        turn_urls: vec!["turns:turn.example.org".to_owned()],
+        credential_s: 600,
+    };
+    let server = Server::with(api::ApiConfig { ice, ..crate::server::unthrottled() }).await;
+    server.anonymous().get("/ice-servers").await.refused(401, "unauthorized");
+    let ada = server.user("ada").await;
+    let answer = ada.get("/ice-servers").await.expect(200);
+    let [stun, turn] = &answer["ice_servers"].as_array().unwrap()[..] else { panic!("{answer}") };
+    assert_eq!(*stun, serde_json::json!({ "urls": ["stun:stun.example.org"] }));
+    let (until, user) = turn["username"].as_str().unwrap().split_once(':').unwrap();
+    assert_eq!(user, ada.id().await.to_string());
+    let left = until.parse::<i64>().unwrap() - server.now().micros() / 1_000_000;
+    assert!((590..=600).contains(&left), "{left}");
+    assert_eq!(turn["credential"].as_str().unwrap().len(), 28, "20 bytes in base 64");
+}

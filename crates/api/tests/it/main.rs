@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod bad_input;
 mod canary;
 mod client;
@@ -25,3 +26,4 @@ mod rooms;
 mod server;
 mod strict;
 mod tokens;
+mod webhooks;

@@ -35,6 +35,7 @@ fn body(method: &Method, path: &str) -> Value {
         ("PATCH", path) if path.contains("/transcripts/") => json!({ "ts_content": "ho" }),
         ("PUT", path) if path.ends_with("/captions/me") => json!({ "consent": false }),
         ("PUT", path) if path.ends_with("/admission") => json!({ "admit": true }),
+        ("POST", "/webhooks") => json!({ "url": "https://example.org/hook" }),
         _ => json!({}),
     }
 }
@@ -47,6 +48,7 @@ struct Scene {
     message: u64,
     transcript: u64,
     user: u64,
+    webhook: u64,
 }
 
 impl Scene {
@@ -69,9 +71,12 @@ impl Scene {
         let block = json!({ "reason": "test" });
         people["admin"].post(&format!("/users/{blocked}/block"), &block).await.expect(204);
         people["expired"].delete("/tokens").await.expect(204);
+        let hook = json!({ "url": "https://example.org/hook" });
+        let hook = people["owner"].post("/webhooks", &hook).await.expect(201);
+        let webhook = hook["id"].as_u64().unwrap();
         let (message, transcript) = (said["id"].as_u64(), typed.expect(201)["id"].as_u64());
         let (message, transcript) = (message.unwrap(), transcript.unwrap());
-        Self { _server: server, people, code, message, transcript, user }
+        Self { _server: server, people, code, message, transcript, user, webhook }
     }
 
     async fn attempt(&self, method: &Method, path: &str, who: &str) -> StatusCode {
@@ -79,6 +84,8 @@ impl Scene {
             self.message
         } else if path.contains("/transcripts/") {
             self.transcript
+        } else if path.starts_with("/webhooks/") {
+            self.webhook
         } else {
             self.user
         };
@@ -86,6 +93,7 @@ impl Scene {
             .replace("{code}", &self.code)
             .replace("{user_id}", &self.user.to_string())
             .replace("{id}", &id.to_string())
+            .replace("{n}", "1")
             .replace("{secret}", "0123456789abcdef0123456789abcdef");
         let client = &self.people[who];
         let request = client.request(method.clone(), &filled).json(&body(method, path));

@@ -173,7 +173,10 @@ async fn everything_about_me_is_in_one_file() {
     let (ada, bob) = (server.user("ada").await, server.user("bob").await);
     let code = ada.room().await;
     bob.join(&code).await.expect(201);
-    ada.say(&code, "mine").await.expect(201);
+    let said = ada.say(&code, "first thought").await.expect(201);
+    let edit = format!("/rooms/{code}/messages/{}", said["id"]);
+    ada.patch(&edit, &json!({ "msg_content": "mine" })).await.expect(200);
+    ada.post("/webhooks", &json!({ "url": "https://example.org/hook" })).await.expect(201);
     bob.say(&code, "not mine").await.expect(201);
     bob.say(&code, "his").await.expect(201);
     let file = ada.get("/users/me/export").await;
@@ -183,6 +186,12 @@ async fn everything_about_me_is_in_one_file() {
     assert_eq!(file["messages"][0]["msg_content"], "mine");
     assert_eq!(file["rooms"][0]["room_code"], code);
     assert_eq!(file["tokens"].as_array().unwrap().len(), 1);
+    assert_eq!(file["message_revisions"][0]["msg_content"], "first thought");
+    assert_eq!(file["webhooks"][0]["url"], "https://example.org/hook");
+    let events = file["events"].as_array().unwrap();
+    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert!(types.starts_with(&["webhook.created"]) && types.ends_with(&["user.registered"]));
+    assert!(!file.to_string().contains("whsec_"));
 }
 
 #[tokio::test]

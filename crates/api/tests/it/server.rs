@@ -9,7 +9,9 @@ use api::{ApiConfig, Parts, Throttles};
 use decider::{Clock, Follower, Writer, system_clock};
 use events::LogId;
 use projector::{Projector, Store};
-use streams::{Commands, Frames, Live, Log};
+use streams::nats::{Nats, NatsConfig};
+use streams::testing::NatsServer;
+use streams::{CommandQueue, Commands, Frames, Live, Log};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -38,7 +40,23 @@ pub(crate) struct Server {
     pub(crate) stop_projector: CancellationToken,
     ahead_s: Arc<AtomicI64>,
     clock: Clock,
+    nats: Option<NatsServer>,
     _all: DropGuard,
+}
+
+/// What the processes of one installation talk over.
+struct Ways {
+    log: Log,
+    commands: Commands,
+    queue: CommandQueue,
+    live: Live,
+    /// What the projector tells over.
+    hints: Live,
+    nats: Option<NatsServer>,
+}
+
+async fn connect(server: &NatsServer) -> Nats {
+    streams::nats::connect(&NatsConfig::new(server.url())).await.unwrap()
 }
 
 /// Limits as shipped, with the cheapest hash.
@@ -70,16 +88,35 @@ impl Server {
     }
 
     /// Without the projector's hints where `hears` is false: as if every one of them was lost.
-    pub(crate) async fn hearing(mut config: ApiConfig, hears: bool) -> Self {
+    pub(crate) async fn hearing(config: ApiConfig, hears: bool) -> Self {
+        let log = streams::log::memory::create(LogId::from_uuid(Uuid::new_v4()));
+        let (commands, queue) = streams::commands::local();
+        let live = streams::live::local();
+        let hints = if hears { live.clone() } else { streams::live::local() };
+        Self::on(config, Ways { log, commands, queue, live, hints, nats: None }).await
+    }
+
+    /// On a private nats-server; a note and `None` where there is none.
+    pub(crate) async fn on_nats(test: &str, config: ApiConfig) -> Option<Self> {
+        let server = NatsServer::for_test(test).await.unwrap()?;
+        let nats = connect(&server).await;
+        let (commands, queue) = streams::commands::serve_nats(&nats).await.unwrap();
+        let live = streams::live::over_nats(&nats).await.unwrap();
+        let hints = streams::live::over_nats(&nats).await.unwrap();
+        let log = streams::log::nats::open(&nats).await.unwrap();
+        let nats = Some(server);
+        Some(Self::on(config, Ways { log, commands, queue, live, hints, nats }).await)
+    }
+
+    async fn on(mut config: ApiConfig, ways: Ways) -> Self {
+        let Ways { log, commands, queue, live, hints, nats } = ways;
         let folder = tempfile::tempdir().unwrap();
         config.bootstrap_file = Some(folder.path().join("bootstrap"));
         let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
         let url = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
         let vault = Vault::open(&url("vault.db"), &secrets).await.unwrap();
         let store = Store::open(&url("tables.db")).await.unwrap();
-        let log = streams::log::memory::create(LogId::from_uuid(Uuid::new_v4()));
-        let (commands, queue) = streams::commands::local();
-        let (frames, live) = (streams::frames::local(), streams::live::local());
+        let frames = streams::frames::local();
         let ahead_s = Arc::new(AtomicI64::new(0));
         let (real, ahead) = (system_clock(), Arc::clone(&ahead_s));
         let clock: Clock = Arc::new(move || real().plus_seconds(ahead.load(Ordering::SeqCst)));
@@ -87,7 +124,6 @@ impl Server {
         let writer = Writer::open(log.clone(), vault.clone(), Arc::clone(&clock)).await.unwrap();
         tokio::spawn(writer.run(queue, all.clone().cancelled_owned()));
         let stop_projector = all.child_token();
-        let hints = if hears { live.clone() } else { streams::live::local() };
         let projector = Projector::new(store.clone(), log.clone(), vault.clone(), hints);
         tokio::spawn(projector.run(stop_projector.clone().cancelled_owned()));
         let stop = all.child_token();
@@ -105,6 +141,7 @@ impl Server {
             stop_projector,
             ahead_s,
             clock,
+            nats,
             _all: all.drop_guard(),
         };
         server.address = server.serve().await;
@@ -113,21 +150,32 @@ impl Server {
 
     /// One more API process on the same log, tables and live channel; its address.
     pub(crate) async fn serve(&self) -> SocketAddr {
-        self.serve_on(self.log.clone()).await
+        let Some(server) = &self.nats else { return self.serve_on(self.log.clone()).await };
+        // Nothing is shared but the server.
+        let nats = connect(server).await;
+        let log = streams::log::nats::open(&nats).await.unwrap();
+        let live = streams::live::over_nats(&nats).await.unwrap();
+        self.serve_with(log, live, streams::commands::over_nats(&nats)).await
     }
 
     /// One more API process, with its own way to the log; its address.
     pub(crate) async fn serve_on(&self, log: Log) -> SocketAddr {
+        self.serve_with(log, self.live.clone(), self.commands.clone()).await
+    }
+
+    async fn serve_with(&self, log: Log, live: Live, commands: Commands) -> SocketAddr {
         let parts = Parts {
-            commands: self.commands.clone(),
+            commands,
             follower: Follower::start(log, self.vault.clone()).await.unwrap(),
             store: self.store.clone(),
             frames: self.frames.clone(),
-            live: self.live.clone(),
+            live,
             vault: self.vault.clone(),
             secrets: Secrets::open(&self.folder.path().join("secrets")).unwrap(),
             models: vec!["asl-basic".to_owned()],
             reset_mail: None,
+            turn_secret: Some(api::Secret::new("north".to_owned())),
+            tls: None,
             clock: Arc::clone(&self.clock),
             config: self.config.clone(),
         };
@@ -135,6 +183,22 @@ impl Server {
         let address = listener.local_addr().unwrap();
         tokio::spawn(api::serve(listener, parts, self.stop.clone()));
         address
+    }
+
+    /// A reactor, which keeps running until the server is dropped.
+    pub(crate) async fn reactor(&self, targets: reactor::Targets) {
+        let tables = format!("sqlite:{}", self.folder.path().join("tables.db").display());
+        let parts = reactor::Parts {
+            log: self.log.clone(),
+            commands: self.commands.clone(),
+            vault: self.vault.clone(),
+            outbox: reactor::Outbox::open(&tables).await.unwrap(),
+            targets,
+        };
+        let (clock, stop) = (Arc::clone(&self.clock), self.stop_projector.clone());
+        tokio::spawn(async move {
+            reactor::run(parts, move || clock(), stop.cancelled()).await.unwrap();
+        });
     }
 
     /// Lets time pass.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::client::PASSWORD;
-use crate::server::{Server, until};
+use crate::server::{Server, quick, until};
 
 #[tokio::test]
 async fn a_token_is_renewed_in_use_and_refused_when_left_alone() {
@@ -109,6 +109,37 @@ async fn a_ticket_opens_one_socket_once() {
     assert!(anonymous.socket(&code, &query).await.is_err());
     ada.delete("/tokens/current").await.expect(204);
     assert_eq!(socket.close_code().await, 4401);
+}
+
+#[tokio::test]
+async fn tickets_and_presence_hold_at_every_api_process() {
+    let test = "api tokens::tickets_and_presence_hold_at_every_api_process";
+    two_processes(&Server::start().await).await;
+    if let Some(server) = Server::on_nats(test, quick()).await {
+        two_processes(&server).await;
+    }
+}
+
+async fn two_processes(server: &Server) {
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    let there = crate::client::Client::new(server.serve().await, ada.token.clone());
+    let ticket = ada.post("/live-tickets", &json!({})).await.expect(201);
+    let query = format!("?ticket={}", ticket["ticket"].as_str().unwrap());
+    let anonymous_there = crate::client::Client::new(there.address, None);
+    let presence = format!("/rooms/{code}/presence");
+    let online =
+        async || ada.get(&presence).await.expect(200)["data"][0]["online"].as_bool().unwrap();
+    assert!(!online().await);
+    let mut socket = anonymous_there.socket(&code, &query).await.unwrap();
+    socket.next_of("ready").await;
+    until("the other process says who is there", async || online().await).await;
+    assert!(server.anonymous().socket(&code, &query).await.is_err(), "used there");
+    ada.say(&code, "said here").await.expect(201);
+    let heard = socket.next_of("message").await;
+    assert_eq!(heard["data"]["msg_content"], "said here", "and heard there");
+    drop(socket);
+    until("they went", async || !online().await).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 // on the signals. Larger rooms still have captions, chat and transcript for all.
 
 import { Peer } from './peer.js';
-import { randomKey } from '../lib/api.js';
+import { api, randomKey } from '../lib/api.js';
 
 /** Most people with video in one call; beyond it a mesh asks too much of a home connection. */
 export const PEOPLE_MAX = 4;
@@ -21,7 +21,11 @@ export class Mesh extends EventTarget {
     this.ending = new AbortController();
     const on = (/** @type {EventTarget} */ target, /** @type {string} */ type, /** @type {(e: any) => void} */ action) =>
       target.addEventListener(type, action, { signal: this.ending.signal });
-    on(call, 'signal', (e) => this.take(e.detail));
+    /** Where to look for ways to others; without an answer, what this network offers has to do.
+     * @type {RTCIceServer[]} */
+    this.iceServers = [];
+    const known = api('GET', '/ice-servers').then((found) => (this.iceServers = found.ice_servers), () => {});
+    on(call, 'signal', (e) => known.then(() => !this.ending.signal.aborted && this.take(e.detail)));
     on(call, 'people', () => this.meet());
     on(call, 'state', (e) => e.detail === 'online' && this.greetAll());
     on(media, 'change', () => this.share());
@@ -66,7 +70,7 @@ export class Mesh extends EventTarget {
     if (this.peers.size >= PEOPLE_MAX - 1) return;
     const peer = new Peer({
       polite: this.call.me > user,
-      iceServers: this.call.room.ice_servers ?? [],
+      iceServers: this.iceServers,
       send: (payload) => this.call.signal(user, payload),
       own: this.media.stream,
     });

@@ -93,6 +93,10 @@ impl Backend for Faulty {
         Box::pin(self.inner.read(after, max_bytes))
     }
 
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
+        Box::pin(self.inner.block(number))
+    }
+
     fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.inner.appended()
     }

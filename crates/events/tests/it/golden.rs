@@ -12,7 +12,11 @@ fn folder() -> PathBuf {
 
 fn files() -> Vec<PathBuf> {
     let listed = |part| std::fs::read_dir(folder().join(part)).unwrap();
-    ["user", "room"].into_iter().flat_map(listed).map(|entry| entry.unwrap().path()).collect()
+    ["user", "room", "webhook"]
+        .into_iter()
+        .flat_map(listed)
+        .map(|entry| entry.unwrap().path())
+        .collect()
 }
 
 #[test]

@@ -6,9 +6,11 @@ use events::room::command::{
 use events::room::{Consent, RoomCommand, Settings, TranscriptKind};
 use events::user::command::{account, admin, guest, login, register, reset, token};
 use events::user::{TokenKind, UserCommand};
+use events::webhook::command::manage;
+use events::webhook::{Notice, Scope};
 use events::{
     Actor, Clear, Command, MessageId, NameDigest, RoomCode, RoomId, SegmentId, State, SystemRole,
-    Timestamp, TokenDigest, TokenId, TranscriptId, UserId,
+    Timestamp, TokenDigest, TokenId, TranscriptId, UserId, WebhookId,
 };
 
 /// What to do, as plain numbers; turned into a command on the state as it is then.
@@ -76,8 +78,10 @@ pub(crate) fn command(
         Command::User(UserCommand::RecordLoginFailures(_) | UserCommand::RecordSeen(_)) => {
             Actor::System(SystemRole::Api)
         }
-        Command::User(_) | Command::Room(_) if who > 250 => Actor::System(SystemRole::Operator),
-        Command::User(_) | Command::Room(_) => Actor::User(actor),
+        Command::User(_) | Command::Room(_) | Command::Webhook(_) if who > 250 => {
+            Actor::System(SystemRole::Operator)
+        }
+        Command::User(_) | Command::Room(_) | Command::Webhook(_) => Actor::User(actor),
     };
     (actor, command)
 }
@@ -108,7 +112,23 @@ fn of_user(
     let token_id = token_of(user).map_or(TokenId::new(7), |token| token.id);
     let password_hash = Clear::new("hash");
     let ((username, username_digest), (email, email_digest)) = (name(other), address(other / 8));
-    match what % 18 {
+    match what % 21 {
+        18 => manage::CreateWebhook {
+            url: Clear::new("https://example.org/"),
+            secret: Clear::new("secret"),
+            scope: if other.is_multiple_of(2) { Scope::Own } else { Scope::Room(room) },
+            events: Notice::ALL.to_vec(),
+        }
+        .into(),
+        19 => {
+            let webhook = pick(state.webhooks.iter().map(|(id, _)| id), other);
+            manage::DeleteWebhook { webhook: webhook.unwrap_or(WebhookId::new(7)) }.into()
+        }
+        20 => {
+            let webhook = pick(state.webhooks.iter().map(|(id, _)| id), other);
+            let webhook = webhook.unwrap_or(WebhookId::new(7));
+            manage::RetryDelivery { webhook, delivery: serial }.into()
+        }
         0..3 => {
             let bootstrap = other.is_multiple_of(4);
             register::Register {

@@ -95,7 +95,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
                 about_participant(work, FeedKind::ParticipantLeft, room, user, at);
             }
         }
-        Event::User(_) => {}
+        Event::User(_) | Event::Webhook(_) => {}
         Event::Room(event) => apply_room(work, event, at),
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
             }
             work.messages.edit_where(theirs, |row| row.user_id = None);
         }
-        Event::User(_) => {}
+        Event::User(_) | Event::Webhook(_) => {}
         Event::Room(event) => apply_room(work, event, at),
     }
 }
@@ -167,6 +167,17 @@ impl Store {
     ) -> Result<Listing<MessageRow>, StoreError> {
         let args = vec![Value::Int(user.get() as i64)];
         self.page("user_id = $1", args, Order::OldestFirst, page).await
+    }
+
+    /// The former texts of what a user wrote in any room, oldest first, up to `limit`.
+    pub async fn message_revisions_of(
+        &self,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<MessageRevisionRow>, StoreError> {
+        let args = vec![Value::Int(user.get() as i64), Value::Int(i64::from(limit))];
+        let theirs = "message_id IN (SELECT id FROM message WHERE user_id = $1)";
+        self.list(&format!("WHERE {theirs} ORDER BY message_id, revision LIMIT $2"), args).await
     }
 
     /// All texts that a message has had, oldest first, the newest included. `None` when the room

@@ -51,7 +51,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
                 part(work, key.0, key.1);
             }
         }
-        Event::User(_) => {}
+        Event::User(_) | Event::Webhook(_) => {}
         Event::Room(event) => apply_room(work, event, at),
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
                 work.delete_room(room);
             }
         }
-        Event::User(_) => {}
+        Event::User(_) | Event::Webhook(_) => {}
         Event::Room(event) => apply_room(work, event, at),
     }
 }

@@ -99,7 +99,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
             let revisions = &mut work.transcript_revisions;
             revisions.edit_where(|row| row.editor_id == gone, |row| row.editor_id = None);
         }
-        Event::User(_) => {}
+        Event::User(_) | Event::Webhook(_) => {}
         Event::Room(event) => apply_room(work, event, at),
     }
 }
@@ -229,6 +229,20 @@ impl Store {
     ) -> Result<Listing<TranscriptRow>, StoreError> {
         let args = vec![Value::Int(user.get() as i64)];
         self.page("user_id = $1", args, Order::OldestFirst, page).await
+    }
+
+    /// The former texts of what a user signed or typed in any room, and of what they corrected of
+    /// others', oldest first, up to `limit`.
+    pub async fn transcript_revisions_of(
+        &self,
+        user: UserId,
+        limit: u32,
+    ) -> Result<Vec<TranscriptRevisionRow>, StoreError> {
+        let args = vec![Value::Int(user.get() as i64), Value::Int(i64::from(limit))];
+        let theirs = "transcript_id IN (SELECT id FROM transcript WHERE user_id = $1)";
+        let tail =
+            format!("WHERE {theirs} OR editor_id = $1 ORDER BY transcript_id, revision LIMIT $2");
+        self.list(&tail, args).await
     }
 
     /// All texts that a segment has had, oldest first, the newest included. `None` when the room

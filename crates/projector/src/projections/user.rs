@@ -60,7 +60,7 @@ pub(crate) fn placeholder(user: UserId) -> String {
 pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
     match event {
         Event::User(event) => apply_user(work, event, at),
-        Event::Room(_) => {}
+        Event::Room(_) | Event::Webhook(_) => {}
     }
 }
 

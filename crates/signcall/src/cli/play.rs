@@ -39,7 +39,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let frames = read(&self.files)?;
-        let client = Client::new(&self.url, Some(self.token.expose().to_owned()))?;
+        let client = Client::connect(&self.url, Some(self.token.expose().to_owned())).await?;
         enter(&client, &self.room).await?;
         let live = client.live(&self.room).await?;
         let listener = tokio::spawn(print_finals(live));

@@ -37,7 +37,10 @@ pub(super) async fn serve(options: Options) -> Result<ExitCode> {
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
     };
     let line = match server.address() {
-        Some(address) => format!("listening on http://{address}"),
+        Some(address) => {
+            let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
+            format!("listening on {scheme}://{address}")
+        }
         None => format!("running {}", config.roles),
     };
     // A closed standard output is no reason to stop.

@@ -44,6 +44,9 @@ impl Client {
         let token = self.token.as_ref().ok_or_else(|| anyhow!("no token"))?;
         let bearer = http::HeaderValue::from_str(&format!("Bearer {token}"))?;
         request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(http::header::HOST, host.parse()?);
+        }
         let (socket, _) = connect_async(request).await.context("no live connection to the room")?;
         Ok(Live(socket))
     }

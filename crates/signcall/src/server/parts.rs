@@ -98,8 +98,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Option<Nats>> {
     Ok(Some(nats::connect(&nats).await?))
 }
 
-/// The log alone, for what opens no personal fields.
-pub(crate) async fn open_log(config: &Config, nats: Option<&Nats>) -> Result<Log> {
+async fn open_log(config: &Config, nats: Option<&Nats>) -> Result<Log> {
     Ok(match nats {
         Some(nats) => streams::log::nats::open(nats).await?,
         None => embedded::open(&config.data.join(LOG_FILE)).await?,

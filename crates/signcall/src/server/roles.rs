@@ -2,23 +2,25 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use api::ApiConfig;
 use decider::{Writer, system_clock};
 use projector::{Projector, Store};
+use reactor::mail::Mailer;
 use recognizer::engine::{Health, Limits};
 use recognizer::model::{BUILT_IN, Model, built_in, load};
 use recognizer::worker::{Connections, Worker};
-use streams::Log;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vault::Secrets;
 
-use super::parts::{Books, Ways, connect, open_log, open_store};
-use crate::config::{Config, Role};
+use super::parts::{Books, Ways, connect, open_store};
+use crate::config::{self as configured, Config, Role};
+use crate::shutdown;
 
 /// Requests that are open at shutdown have this long; the other roles need time too.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(4);
@@ -33,7 +35,6 @@ const WARM_POLL: Duration = Duration::from_millis(10);
 pub(super) struct Roles<'a> {
     config: &'a Config,
     ways: Ways,
-    log: Option<Log>,
     books: Option<Books>,
     store: Option<Store>,
 }
@@ -49,16 +50,14 @@ impl<'a> Roles<'a> {
             Some(nats) => Ways::on_nats(nats, config).await?,
             None => Ways::local(),
         };
-        let sealed = has(Role::Api) || has(Role::Decider) || has(Role::Projector);
-        let books = if sealed { Some(Books::open(config, nats.as_ref()).await?) } else { None };
-        let log = match &books {
-            Some(books) => Some(books.log.clone()),
-            None if has(Role::Reactor) => Some(open_log(config, nats.as_ref()).await?),
-            None => None,
-        };
-        let tables = has(Role::Api) || has(Role::Projector);
+        let reads = config.roles != configured::Roles::only(Role::Recognizer);
+        let books = if reads { Some(Books::open(config, nats.as_ref()).await?) } else { None };
+        let tables = has(Role::Api) || has(Role::Projector) || has(Role::Reactor);
         let store = if tables { Some(open_store(config).await?) } else { None };
-        Ok(Self { config, ways, log, books, store })
+        if let (Some(store), Some(books)) = (&store, &books) {
+            projector::check_tables(store, &books.log).await?;
+        }
+        Ok(Self { config, ways, books, store })
     }
 
     /// Starts one role; where it answers HTTP, if it does.
@@ -75,7 +74,7 @@ impl<'a> Roles<'a> {
             Role::Decider => (None, self.decider(stop).await?),
             Role::Projector => (None, self.projector(stop)?),
             Role::Recognizer => (None, self.recognizer(stop).await?),
-            Role::Reactor => (None, self.reactor(stop)?),
+            Role::Reactor => (None, self.reactor(stop).await?),
         })
     }
 
@@ -86,6 +85,10 @@ impl<'a> Roles<'a> {
         let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
         let shutdown_within = self.config.api.shutdown_within.min(REQUESTS_END_WITHIN);
+        let tls = self.config.tls()?;
+        if let Some(tls) = &tls {
+            shutdown::on_hangup(tls.clone(), stop.clone())?;
+        }
         let parts = api::Parts {
             commands: self.ways.commands.clone(),
             follower: books.follower().await?,
@@ -95,7 +98,13 @@ impl<'a> Roles<'a> {
             vault: books.vault.clone(),
             secrets: Secrets::open(&self.config.secrets)?,
             models: known_models(&self.config.model),
-            reset_mail: None,
+            reset_mail: self.reset_mail()?,
+            turn_secret: self
+                .config
+                .turn_secret
+                .as_ref()
+                .map(|s| api::Secret::new(s.expose().to_owned())),
+            tls,
             clock: system_clock(),
             config: ApiConfig {
                 bootstrap_file: Some(self.config.bootstrap_file()),
@@ -106,6 +115,13 @@ impl<'a> Roles<'a> {
         };
         let task = tokio::spawn(async move { Ok(api::serve(listener, parts, stop).await?) });
         Ok((address, task))
+    }
+
+    /// Links for new passwords go out by mail, if there is a mail server.
+    fn reset_mail(&self) -> Result<Option<api::ResetMail>> {
+        let Some(mail) = self.config.mail()? else { return Ok(None) };
+        let mailer = Mailer::start(mail)?;
+        Ok(Some(Arc::new(move |to, secret| mailer.reset_link(to, secret.expose()))))
     }
 
     async fn decider(&mut self, stop: CancellationToken) -> Result<Task> {
@@ -158,11 +174,23 @@ impl<'a> Roles<'a> {
         Ok(tokio::spawn(async move { Ok(worker.run(stop.cancelled()).await?) }))
     }
 
-    fn reactor(&self, stop: CancellationToken) -> Result<Task> {
-        let log = self.log.clone().context("the log was not opened")?;
-        let (commands, clock) = (self.ways.commands.clone(), system_clock());
+    async fn reactor(&self, stop: CancellationToken) -> Result<Task> {
+        let Books { log, vault, .. } = self.books()?;
+        let webhooks = self.config.api.webhooks;
+        let parts = reactor::Parts {
+            log: log.clone(),
+            commands: self.ways.commands.clone(),
+            vault: vault.clone(),
+            // Opening the tables made the outbox's too.
+            outbox: reactor::Outbox::open(self.config.database.expose()).await?,
+            targets: reactor::Targets {
+                private: webhooks.allow_private_targets,
+                http: webhooks.allow_http,
+            },
+        };
+        let clock = system_clock();
         Ok(tokio::spawn(async move {
-            reactor::run(log, commands, move || clock(), stop.cancelled()).await?;
+            reactor::run(parts, move || clock(), stop.cancelled()).await?;
             Ok(())
         }))
     }

@@ -137,7 +137,7 @@ fn hostile() -> Vec<u8> {
 }
 
 /// Runs a server that must not start; what it printed, in time and with an exit code.
-fn refuses_to_start(arguments: &[&str]) -> String {
+pub(crate) fn refuses_to_start(arguments: &[&str]) -> String {
     let begun = Instant::now();
     let mut child = signcall()
         .arg("serve")
@@ -170,6 +170,8 @@ fn a_server_without_its_log_or_database_says_so_and_ends() {
     assert!(said.contains(&closed.to_string()), "{said}");
     let postgres = format!("postgres://me:pa55word@{closed}/signcall");
     let said = refuses_to_start(&[&at[..], &["--database", &postgres]].concat());
+    assert!(said.contains(&closed.to_string()) && !said.contains("pa55word"), "{said}");
+    let said = refuses_to_start(&[&at[..], &["--vault", &postgres]].concat());
     assert!(said.contains(&closed.to_string()) && !said.contains("pa55word"), "{said}");
 }
 

@@ -231,6 +231,12 @@ impl Process {
             .unwrap_or_else(|| panic!("{} does not stop:\n{}", self.roles, self.errors()))
     }
 
+    /// Sends SIGHUP.
+    pub(crate) fn hang_up(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
     /// What it said.
     pub(crate) fn errors(&self) -> String {
         std::fs::read_to_string(&self.errors).unwrap_or_default()

@@ -10,6 +10,7 @@ mod harness;
 mod kill;
 mod models;
 mod operator;
+mod outside;
 mod path;
 mod signing;
 mod two_apis;

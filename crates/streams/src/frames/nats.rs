@@ -164,9 +164,12 @@ impl NatsFrames {
                 batch.first_seq = status.next_seq;
             }
             if batch.format == FrameFormat::Pose {
-                self.check_uploads(batch.key.user).await?;
+                self.check_uploads(batch.key.user, UPLOADS_MAX - 1).await?;
             }
             if let Published::At(message) = self.publish(&batch, found.message).await? {
+                if batch.format == FrameFormat::Pose {
+                    self.keep_or_withdraw(&batch.key).await?;
+                }
                 found.ledger.take(&batch, (), now);
                 found.message = message;
                 let status = found.ledger.status();
@@ -198,13 +201,26 @@ impl NatsFrames {
         Ok(Some(Place { ledger, message: last.map_or(0, |message| message.sequence) }))
     }
 
-    async fn check_uploads(&self, user: UserId) -> Result<(), FramesError> {
+    /// Uploads of one user that came at the same time, perhaps through several processes, may be
+    /// too many together: then those that see it go again.
+    async fn keep_or_withdraw(&self, key: &StreamKey) -> Result<(), FramesError> {
+        let checked = self.check_uploads(key.user, UPLOADS_MAX).await;
+        if checked.is_err() {
+            let theirs = self.subject(FramesKind::Upload, key);
+            let purged = self.streams.of(FramesKind::Upload).purge().filter(theirs).await;
+            purged.map_err(|error| unavailable(&error))?;
+        }
+        checked
+    }
+
+    /// Whether no more uploads of a user wait than this.
+    async fn check_uploads(&self, user: UserId, max: u32) -> Result<(), FramesError> {
         let theirs = self.nats.subjects.frames_by(FramesKind::Upload, user);
         let waiting = self.streams.of(FramesKind::Upload).info_with_subjects(theirs).await;
         let waiting = waiting.map_err(|error| unavailable(&error))?;
         let waiting = waiting.try_fold(0, |count, _| async move { Ok(count + 1) }).await;
         let waiting = waiting.map_err(|error| unavailable(&error))?;
-        if waiting >= UPLOADS_MAX {
+        if waiting > max {
             return Err(FramesError::TooManyUploads { waiting, max: UPLOADS_MAX });
         }
         Ok(())

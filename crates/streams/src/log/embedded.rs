@@ -284,6 +284,13 @@ impl EmbeddedLog {
         Ok(read)
     }
 
+    async fn one(&self, number: BlockNumber) -> Result<Option<Block>, LogError> {
+        let query = sqlx::query_scalar("SELECT bytes FROM block WHERE number = ?1");
+        let row = query.bind(number.get() as i64).fetch_optional(&self.readers).await;
+        let bytes: Option<Vec<u8>> = row.map_err(|source| self.unreadable(number, source))?;
+        bytes.map(Block::alone).transpose().map_err(|error| check::damaged(&self.place, error))
+    }
+
     /// SQLite's own findings, with the block that was to be read.
     fn unreadable(&self, block: BlockNumber, source: sqlx::Error) -> LogError {
         match kind(&source) {
@@ -344,6 +351,10 @@ impl Backend for EmbeddedLog {
 
     fn read(&self, after: Head, max_bytes: usize) -> BoxFuture<'_, Result<Vec<Block>, LogError>> {
         Box::pin(self.read_rows(after, max_bytes))
+    }
+
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
+        Box::pin(self.one(number))
     }
 
     fn appended(&self) -> watch::Receiver<BlockNumber> {

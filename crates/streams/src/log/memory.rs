@@ -85,6 +85,12 @@ impl Backend for MemoryLog {
         Box::pin(future::ready(self.read_now(after, max_bytes)))
     }
 
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
+        let index = usize::try_from(number.get()).ok().and_then(|number| number.checked_sub(1));
+        let found = index.and_then(|index| self.blocks.lock().get(index).cloned());
+        Box::pin(future::ready(Ok(found.map(|block| (*block).clone()))))
+    }
+
     fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.appended.subscribe()
     }

@@ -345,6 +345,16 @@ impl Backend for NatsLog {
         Box::pin(self.read_messages(after, max_bytes))
     }
 
+    fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
+        Box::pin(async move {
+            let Some(message) = self.message(number).await? else { return Ok(None) };
+            let block = Block::alone(message.payload.to_vec());
+            let block = block.map_err(|source| check::damaged(&self.nats.place, source))?;
+            self.check_message(&message, &block.hash)?;
+            Ok(Some(block))
+        })
+    }
+
     fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.appended.subscribe()
     }

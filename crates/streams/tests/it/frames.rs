@@ -55,6 +55,7 @@ both_ways! {
     repeats_change_nothing_and_gaps_are_refused,
     a_sender_too_far_ahead_is_held_back,
     uploads_are_whole_and_bounded,
+    uploads_at_the_same_time_are_bounded_too,
     discarded_frames_do_not_come,
     a_flush_follows_its_frames,
     a_forgotten_stream_begins_where_its_sender_goes_on,
@@ -181,6 +182,21 @@ async fn uploads_are_whole_and_bounded(between: Between) {
     }
     assert_eq!(next(&worker).await.key.user, UserId::new(3));
     assert_eq!(next(&worker).await, one_more);
+}
+
+async fn uploads_at_the_same_time_are_bounded_too(between: Between) {
+    let processes = [between.process().await, between.process().await];
+    let pushes = (0..3 * UPLOADS_MAX).map(|n| {
+        let upload = upload(&key(1, 2, &format!("at-once-{n}")), 1000);
+        processes[n as usize % 2].push(upload)
+    });
+    let taken = futures::future::join_all(pushes).await;
+    let taken = taken.iter().filter(|pushed| pushed.is_ok()).count();
+    assert!(taken <= UPLOADS_MAX as usize, "{taken}");
+    let worker = between.process().await;
+    for _ in 0..taken {
+        next(&worker).await;
+    }
 }
 
 async fn discarded_frames_do_not_come(between: Between) {

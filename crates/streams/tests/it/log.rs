@@ -81,6 +81,11 @@ async fn blocks_come_back_as_they_were(place: Place) {
     assert_eq!(other.read(empty, 1).await.unwrap().len(), 1);
     assert_eq!(read_all(&other, blocks[18].head(), 1000).await, blocks[19..]);
     assert_eq!(other.head().await.unwrap(), blocks[320].head());
+    for number in [1, 21, 321] {
+        let one = other.block(BlockNumber::new(number)).await.unwrap();
+        assert_eq!(one.as_ref(), Some(&blocks[number as usize - 1]));
+    }
+    assert_eq!(other.block(BlockNumber::new(322)).await.unwrap(), None);
 }
 
 async fn a_second_writer_loses_cleanly(place: Place) {

@@ -209,6 +209,16 @@ async fn what_does_not_belong_together_is_refused() {
 }
 
 #[tokio::test]
+async fn another_key_for_cookies_is_noticed() {
+    let place = Place::sqlite();
+    place.vault().await.close().await;
+    let folder = place.folder.path().join("secrets");
+    std::fs::write(folder.join("cookie.key"), format!("{}\n", "ab".repeat(32))).unwrap();
+    let opened = Vault::open(&place.url, &Secrets::open(&folder).unwrap()).await;
+    assert!(matches!(opened, Err(VaultError::WrongCookieKey)));
+}
+
+#[tokio::test]
 async fn rotation_keeps_every_text_readable_and_every_erasure() {
     for place in Place::each("vault::rotation_keeps_every_text_readable_and_every_erasure").await {
         let vault = place.vault().await;

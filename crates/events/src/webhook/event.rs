@@ -1,0 +1,161 @@
+//! What can have happened to webhooks. Each payload is also its newest stored shape: changing one
+//! fails the golden test until a new tag is made (see [`crate::stored`]).
+
+use serde::{Deserialize, Serialize};
+
+use crate::command;
+use crate::id::{RoomId, UserId, WebhookId};
+use crate::sealed::{KeyScope, Personal, PersonalField, label};
+use crate::user::payloads;
+
+/// What happened to webhooks.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each variant is documented at its payload")]
+pub enum WebhookEvent {
+    Created(Created),
+    Deleted(Deleted),
+    RetryRequested(RetryRequested),
+}
+
+payloads! {
+    /// Somebody wants to be told.
+    Created {
+        /// Which.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+        /// Where deliveries go; it may hold a secret of the receiver's.
+        url: Personal,
+        /// Deliveries are signed with it.
+        secret: Personal,
+        /// Of which rooms.
+        scope: Scope,
+        /// Of what.
+        events: Vec<Notice>,
+    }
+    /// No more, of nothing that was not delivered yet either.
+    Deleted {
+        /// Which.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+    }
+    /// A delivery shall be made once more.
+    RetryRequested {
+        /// Of which webhook.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+        /// Its number.
+        delivery: u64,
+    }
+}
+
+/// Which rooms a webhook is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Those that its owner owns when something happens there.
+    Own,
+    /// One, as long as its owner owns it or is an administrator.
+    Room(RoomId),
+    /// All, as long as its owner is an administrator.
+    All,
+}
+
+/// What a receiver can be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Notice {
+    #[serde(rename = "room.created")]
+    RoomCreated,
+    #[serde(rename = "room.closed")]
+    RoomClosed,
+    #[serde(rename = "room.deleted")]
+    RoomDeleted,
+    #[serde(rename = "participant.joined")]
+    ParticipantJoined,
+    #[serde(rename = "participant.left")]
+    ParticipantLeft,
+    #[serde(rename = "message.sent")]
+    MessageSent,
+    #[serde(rename = "message.edited")]
+    MessageEdited,
+    #[serde(rename = "message.deleted")]
+    MessageDeleted,
+    #[serde(rename = "transcript.final")]
+    TranscriptFinal,
+}
+
+impl Notice {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::RoomCreated,
+        Self::RoomClosed,
+        Self::RoomDeleted,
+        Self::ParticipantJoined,
+        Self::ParticipantLeft,
+        Self::MessageSent,
+        Self::MessageEdited,
+        Self::MessageDeleted,
+        Self::TranscriptFinal,
+    ];
+
+    /// As deliveries and the API spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RoomCreated => "room.created",
+            Self::RoomClosed => "room.closed",
+            Self::RoomDeleted => "room.deleted",
+            Self::ParticipantJoined => "participant.joined",
+            Self::ParticipantLeft => "participant.left",
+            Self::MessageSent => "message.sent",
+            Self::MessageEdited => "message.edited",
+            Self::MessageDeleted => "message.deleted",
+            Self::TranscriptFinal => "transcript.final",
+        }
+    }
+}
+
+impl WebhookEvent {
+    /// The personal fields, under the owner's own key.
+    pub fn personal(&mut self) -> Vec<PersonalField<'_>> {
+        match self {
+            Self::Created(e) => {
+                let (scope, row) = (KeyScope::User(e.user_id), e.webhook_id.get());
+                let sealed = |name, field| PersonalField { scope, label: label(name, row), field };
+                vec![sealed("webhook.url", &mut e.url), sealed("webhook.secret", &mut e.secret)]
+            }
+            Self::Deleted(_) | Self::RetryRequested(_) => Vec::new(),
+        }
+    }
+
+    /// The row that it made, as the caller of the command heard of it.
+    pub(crate) fn created(&self) -> Option<command::Created> {
+        match self {
+            Self::Created(e) => Some(command::Created::Webhook(e.webhook_id)),
+            Self::Deleted(_) | Self::RetryRequested(_) => None,
+        }
+    }
+
+    /// Whose webhook it concerns.
+    pub fn user_id(&self) -> UserId {
+        match self {
+            Self::Created(e) => e.user_id,
+            Self::Deleted(e) => e.user_id,
+            Self::RetryRequested(e) => e.user_id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_has_one_spelling() {
+        for notice in Notice::ALL {
+            assert_eq!(serde_json::json!(notice), notice.as_str());
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Takes what is due out of the outbox, sends it, and notes what became of it.
+
+use std::time::Duration;
+
+use events::user::User;
+use events::{BlockNumber, Commit, KeyScope, State, Timestamp};
+use streams::Log;
+use tokio::task::{JoinError, JoinSet};
+use vault::Vault;
+
+use crate::outbox::{Ended, Outbox, OutboxError, Pending};
+use crate::webhooks::{Client, Failed, Head, body, signature};
+
+/// Deliveries under way at the same time.
+const SENDING_MAX: usize = 16;
+/// A delivery that a reactor took and never settled is due again after this many seconds.
+const LEASE_S: i64 = 60;
+/// Attempts before a delivery is given up: the last comes about an hour and a half after the first.
+pub const ATTEMPTS_MAX: i64 = 10;
+/// The pause after the first failure; it doubles with each further one.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_hours(1);
+/// The receiver does not want to hear of it ever again.
+const GONE: u16 = 410;
+
+/// What came back of one attempt.
+pub(crate) type Sent = (Pending, Result<u16, Failed>);
+
+/// Sends what is due. Holds what is under way; dropped, that is tried again after its lease.
+pub(crate) struct Courier {
+    outbox: Outbox,
+    client: Client,
+    log: Log,
+    vault: Vault,
+    sending: JoinSet<Sent>,
+    /// The block that was read last: deliveries of one moment lie in the same one.
+    read: Option<(BlockNumber, Vec<(events::Position, Commit)>)>,
+}
+
+/// Why a delivery could not even be tried.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error(transparent)]
+    Log(#[from] streams::LogError),
+    #[error(transparent)]
+    Block(#[from] events::BlockError),
+    #[error(transparent)]
+    Vault(#[from] vault::VaultError),
+    /// For good.
+    #[error("{0}")]
+    Never(&'static str),
+}
+
+/// Address, signature and body of a delivery.
+struct Letter {
+    url: String,
+    timestamp: i64,
+    signature: String,
+    body: Vec<u8>,
+}
+
+impl Courier {
+    pub(crate) fn new(outbox: Outbox, client: Client, log: Log, vault: Vault) -> Self {
+        Self { outbox, client, log, vault, sending: JoinSet::new(), read: None }
+    }
+
+    /// Waits until an attempt has ended; for ever when none is under way.
+    pub(crate) async fn ended(&mut self) -> Result<Sent, JoinError> {
+        match self.sending.join_next().await {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether an attempt is under way.
+    pub(crate) fn is_sending(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
+    /// Starts what is due, as far as there is room.
+    pub(crate) async fn start(&mut self, state: &State, now: Timestamp) -> Result<(), OutboxError> {
+        let room = SENDING_MAX.saturating_sub(self.sending.len());
+        if room == 0 {
+            return Ok(());
+        }
+        for pending in self.outbox.due(now, room).await? {
+            if !self.outbox.claim(&pending, now.plus_seconds(LEASE_S)).await? {
+                continue;
+            }
+            let pending = Pending { attempts: pending.attempts + 1, ..pending };
+            match self.letter(&pending, state, now).await {
+                Ok(letter) => self.send(pending, letter),
+                Err(Unsent::Never(why)) => {
+                    self.outbox.settle(&pending, &Ended::Dead, now, None, Some(why)).await?;
+                }
+                Err(error) => {
+                    tracing::warn!(webhook = %pending.webhook, n = pending.n, %error, "a delivery has to wait");
+                    let again = Ended::Again(now.plus_seconds(pause_s(pending.attempts)));
+                    self.outbox.settle(&pending, &again, now, None, None).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, pending: Pending, letter: Letter) {
+        let client = self.client.clone();
+        self.sending.spawn(async move {
+            let head = Head {
+                id: &pending.event,
+                timestamp: letter.timestamp,
+                signature: &letter.signature,
+            };
+            let sent = client.send(&letter.url, head, letter.body).await;
+            (pending, sent)
+        });
+    }
+
+    /// Notes how an attempt ended.
+    pub(crate) async fn settle(
+        &self,
+        (pending, sent): Sent,
+        now: Timestamp,
+    ) -> Result<(), OutboxError> {
+        let (status, error) = match sent {
+            Ok(status) => (Some(status), None),
+            Err(failed) => (None, Some(failed.to_string())),
+        };
+        let ended = match status {
+            Some(200..300) => Ended::Delivered,
+            Some(GONE) => Ended::Dead,
+            Some(_) | None if pending.attempts >= ATTEMPTS_MAX => Ended::Dead,
+            Some(_) | None => Ended::Again(now.plus_seconds(pause_s(pending.attempts))),
+        };
+        tracing::debug!(webhook = %pending.webhook, n = pending.n, ?status, ?ended, "a delivery was tried");
+        self.outbox.settle(&pending, &ended, now, status, error.as_deref()).await
+    }
+
+    async fn letter(
+        &mut self,
+        pending: &Pending,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Letter, Unsent> {
+        let webhook = state.webhooks.get(pending.webhook);
+        let webhook = webhook.ok_or(Unsent::Never("the webhook was deleted"))?;
+        if state.users.get(webhook.owner).is_none_or(User::is_blocked) {
+            return Err(Unsent::Never("the webhook's owner is blocked"));
+        }
+        let scope = KeyScope::User(webhook.owner);
+        let label = |name| events::sealed::label(name, pending.webhook.get());
+        let url = self.vault.read(scope, &label("webhook.url"), &webhook.url).await?;
+        let secret = self.vault.read(scope, &label("webhook.secret"), &webhook.secret).await?;
+        let (Some(url), Some(secret)) = (url.into_text(), secret.into_text()) else {
+            return Err(Unsent::Never("the webhook's owner was deleted"));
+        };
+        let commit = self.commit(pending).await?;
+        let body = body(pending, commit, state, &self.vault).await?;
+        let timestamp = now.micros() / 1_000_000;
+        let signature = signature(&secret, &pending.event, timestamp, &body)
+            .ok_or(Unsent::Never("the webhook's secret can't be used"))?;
+        Ok(Letter { url, timestamp, signature, body })
+    }
+
+    async fn commit(&mut self, pending: &Pending) -> Result<Commit, Unsent> {
+        const MISSING: Unsent = Unsent::Never("the log does not hold it any more");
+        if self.read.as_ref().is_none_or(|(block, _)| *block != pending.block) {
+            let block = self.log.block(pending.block).await?.ok_or(MISSING)?;
+            self.read = Some((pending.block, block.commits()?));
+        }
+        let commits = self.read.iter().flat_map(|(_, commits)| commits);
+        let mut found = commits.filter(|(position, _)| *position == pending.position);
+        found.next().map(|(_, commit)| commit.clone()).ok_or(MISSING)
+    }
+}
+
+/// Seconds until the next attempt: twice as long each time, up to a fifth more by chance, so that
+/// receivers that come back are not met by all at once.
+fn pause_s(attempts: i64) -> i64 {
+    let doubled = u32::try_from(attempts - 1).unwrap_or(0).min(16);
+    let pause = PAUSE.saturating_mul(1 << doubled).min(PAUSE_MAX).as_secs() as i64;
+    pause + rand::random_range(0..=pause / 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_an_hour() {
+        for (attempts, least) in [(1, 5), (2, 10), (5, 80), (10, 2560), (11, 3600), (90, 3600)] {
+            let pause = pause_s(attempts);
+            assert!((least..=least + least / 5).contains(&pause), "{attempts}: {pause}");
+        }
+    }
+}

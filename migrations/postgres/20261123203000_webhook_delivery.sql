@@ -1,0 +1,31 @@
+-- What the reactor has to tell receivers, and what became of it. Written by the reactor alone, in
+-- the transaction that moves its own mark; no read model, so a replay leaves it alone. It holds no
+-- text: what is sent is read from the log. Times are microseconds since 1970.
+CREATE TABLE webhook_delivery (
+    webhook_id BIGINT NOT NULL,
+    n BIGINT NOT NULL,
+    room_id BIGINT NOT NULL,
+    event_id VARCHAR(36) NOT NULL,
+    kind VARCHAR(24) NOT NULL,
+    state VARCHAR(9) NOT NULL,
+    attempts BIGINT NOT NULL,
+    next_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    last_status BIGINT,
+    last_error VARCHAR(300),
+    block BIGINT NOT NULL,
+    position BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    context TEXT NOT NULL,
+    PRIMARY KEY (webhook_id, n)
+);
+CREATE INDEX webhook_delivery_pending ON webhook_delivery (webhook_id, room_id, n)
+    WHERE state = 'pending';
+CREATE INDEX webhook_delivery_ended ON webhook_delivery (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE outbox_checkpoint (
+    name VARCHAR(30) PRIMARY KEY,
+    log_id VARCHAR(36) NOT NULL,
+    position BIGINT NOT NULL
+);
