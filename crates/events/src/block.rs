@@ -263,19 +263,24 @@ impl Block {
         }
     }
 
+    /// The commits' lines of JSON with their positions.
+    pub fn lines(&self) -> impl Iterator<Item = (Position, std::borrow::Cow<'_, str>)> {
+        let lines = self.bytes.split(|byte| *byte == b'\n').skip(1);
+        let positions = self.header.first.get()..;
+        positions.zip(lines).map(|(n, line)| (Position::new(n), String::from_utf8_lossy(line)))
+    }
+
     /// The commits with their positions.
     pub fn commits(&self) -> Result<Vec<(Position, Commit)>, BlockError> {
-        let text = String::from_utf8_lossy(&self.bytes);
-        let mut position = self.header.first;
         let mut commits = Vec::with_capacity(self.header.count as usize);
-        for line in text.split('\n').skip(1) {
-            let commit = Commit::decode(line).map_err(|source| BlockError::Commit {
-                block: self.header.block,
+        for (position, line) in self.lines() {
+            let block = self.header.block;
+            let commit = Commit::decode(&line).map_err(|source| BlockError::Commit {
+                block,
                 position,
                 source,
             })?;
             commits.push((position, commit));
-            position = position.next();
         }
         Ok(commits)
     }

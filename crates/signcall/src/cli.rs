@@ -45,7 +45,7 @@ enum Command {
     Play(play::Args),
     /// Rebuild the tables from the log, or compare them with it
     Replay(replay::Args),
-    /// Look at the log, check it, and see to what could not be projected
+    /// Look into the log, check it, take it elsewhere; the server may run
     #[command(subcommand)]
     Log(log::Args),
     /// Train a model on a folder of .pose clips

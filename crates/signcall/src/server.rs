@@ -18,8 +18,7 @@ use vault::Secrets;
 use crate::config::{self as configured, Config, Role};
 use crate::shutdown::DEADLINE;
 
-use parts::LOG_FILE;
-pub(crate) use parts::{Books, open_store};
+pub(crate) use parts::{Books, LOG_FILE, connect, open_existing_log, open_store};
 use roles::Roles;
 
 /// Clients go first, then those who still have something to say to the decider, then the decider,

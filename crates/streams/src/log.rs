@@ -8,12 +8,16 @@ mod check;
 pub mod embedded;
 pub mod memory;
 pub mod nats;
+pub mod transfer;
 
 use std::sync::Arc;
 
-use events::{Block, BlockError, BlockNumber, Head, LogId};
+use events::{Block, BlockError, BlockNumber, Head, LogId, Position};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
+
+/// Bytes of blocks read at once where a backend can't look a block up.
+const SCAN_BYTES: usize = 4 * 1024 * 1024;
 
 /// A log, on whichever backend. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +44,32 @@ pub trait Backend: Send + Sync + 'static {
     /// One block, wherever in the log it is; `None` when the log does not reach that far. It is
     /// checked against its own header alone.
     fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>>;
+
+    /// Where the log ended when this block was its last; `None` beyond the end. What lies before
+    /// the block is not checked. Backends that can look it up do not need to read all before it.
+    fn head_at(&self, block: BlockNumber) -> BoxFuture<'_, Result<Option<Head>, LogError>> {
+        Box::pin(async move {
+            let mut head = Head::empty(self.id());
+            while head.block < block {
+                let blocks = self.read(head, SCAN_BYTES).await?;
+                let Some(last) = blocks.last() else { return Ok(None) };
+                let found = blocks.iter().find(|read| read.header.block == block);
+                head = found.unwrap_or(last).head();
+            }
+            Ok(Some(head))
+        })
+    }
+
+    /// Appends blocks that follow each other. When it fails, the first of them may be there.
+    /// Backends that can make many durable at once do.
+    fn append_all(&self, blocks: Vec<Arc<Block>>) -> BoxFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move {
+            for block in blocks {
+                self.append(block).await?;
+            }
+            Ok(())
+        })
+    }
 
     /// The number of the last block that was seen, as a hint to read: it changes soon (within
     /// milliseconds) after any process appended, and may be late but is never lost for good.
@@ -156,6 +186,35 @@ impl Log {
     /// See [`Backend::block`].
     pub async fn block(&self, number: BlockNumber) -> Result<Option<Block>, LogError> {
         self.0.block(number).await
+    }
+
+    /// See [`Backend::head_at`].
+    pub async fn head_at(&self, block: BlockNumber) -> Result<Option<Head>, LogError> {
+        self.0.head_at(block).await
+    }
+
+    /// See [`Backend::append_all`].
+    pub async fn append_all(&self, blocks: Vec<Arc<Block>>) -> Result<(), AppendError> {
+        self.0.append_all(blocks).await
+    }
+
+    /// The end of the block before the one that holds this position, from where reading finds it;
+    /// `None` when no block holds it. Looks at few blocks, whatever the log's length.
+    pub async fn before(&self, position: Position) -> Result<Option<Head>, LogError> {
+        let (mut low, mut high) = (Head::empty(self.id()), self.head().await?);
+        if position == low.position || position > high.position {
+            return Ok(None);
+        }
+        while high.block.get() - low.block.get() > 1 {
+            let middle = BlockNumber::new(u64::midpoint(low.block.get(), high.block.get()));
+            let Some(head) = self.head_at(middle).await? else { return Ok(None) };
+            if head.position < position {
+                low = head;
+            } else {
+                high = head;
+            }
+        }
+        Ok(Some(low))
     }
 
     /// See [`Backend::appended`].

@@ -1,14 +1,36 @@
 //! `signcall log`: the truth itself, to look at, to check, to take elsewhere. The server may run.
 
+mod copy;
+mod export;
+mod import;
+mod look;
 mod parked;
+mod place;
+mod stats;
+mod verify;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Args {
+    /// Print the last commits, and go on with --follow
+    Tail(look::Tail),
+    /// Print one commit, or the block that holds it
+    Show(look::Show),
+    /// Write the log as lines of JSON
+    Export(export::Args),
+    /// Read lines that `export` wrote into an empty log, or into one that has the first of them
+    Import(import::Args),
+    /// Copy a log to another place, or bring an earlier copy up to date
+    Copy(copy::Args),
+    /// Read all of it and check every hash, position and commit
+    Verify(verify::Args),
+    /// Count what it holds
+    Stats(stats::Args),
     /// Events that could not be projected: list them, try them again, give one up
     #[command(subcommand)]
     Parked(parked::Args),
@@ -17,7 +39,23 @@ pub(crate) enum Args {
 impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Tail(args) => args.run().await,
+            Self::Show(args) => args.run().await,
+            Self::Export(args) => args.run().await,
+            Self::Import(args) => args.run().await,
+            Self::Copy(args) => args.run().await,
+            Self::Verify(args) => args.run().await,
+            Self::Stats(args) => args.run().await,
             Self::Parked(args) => args.run().await,
         }
     }
+}
+
+/// A bar on standard error that counts commits; `total` is 0 when it is not known.
+pub(super) fn bar(doing: &'static str, total: u64) -> Result<ProgressBar> {
+    let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
+    let style = "{msg} {bar:40} {pos}/{len} commits, {per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style)?);
+    bar.set_message(doing);
+    Ok(bar)
 }

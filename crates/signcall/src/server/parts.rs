@@ -13,7 +13,7 @@ use vault::{Secrets, Vault};
 use crate::config::{Config, LogPlace, Role};
 
 /// The file of the embedded log, in the data folder.
-pub(super) const LOG_FILE: &str = "log.db";
+pub(crate) const LOG_FILE: &str = "log.db";
 
 /// The log, and the keys of what is sealed in it.
 pub(crate) struct Books {
@@ -58,10 +58,7 @@ impl Books {
 
     /// Opens what an earlier server left, for an offline command; makes nothing.
     pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
-        if config.log.is_embedded() {
-            let log = config.data.join(LOG_FILE);
-            ensure!(log.exists(), "there is no log at {}: is --data right?", log.display());
-        }
+        check_exists(config)?;
         Self::open(config, connect(config).await?.as_ref()).await
     }
 
@@ -103,6 +100,20 @@ async fn open_log(config: &Config, nats: Option<&Nats>) -> Result<Log> {
         Some(nats) => streams::log::nats::open(nats).await?,
         None => embedded::open(&config.data.join(LOG_FILE)).await?,
     })
+}
+
+/// The log alone, as an earlier server left it; makes nothing.
+pub(crate) async fn open_existing_log(config: &Config) -> Result<Log> {
+    check_exists(config)?;
+    open_log(config, connect(config).await?.as_ref()).await
+}
+
+fn check_exists(config: &Config) -> Result<()> {
+    if config.log.is_embedded() {
+        let log = config.data.join(LOG_FILE);
+        ensure!(log.exists(), "there is no log at {}: is --data right?", log.display());
+    }
+    Ok(())
 }
 
 impl Ways {

@@ -1,6 +1,8 @@
 //! The log in one SQLite file: durable against power loss, one row a block, and open to other
 //! processes of the machine, such as a command-line tool beside a running server.
 
+mod watch_file;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +10,10 @@ use std::time::Duration;
 use events::{Block, BlockHash, BlockNumber, Head, LogId, Position};
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
+use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    Sqlite, SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::sync::{Mutex, watch};
@@ -18,13 +21,12 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{AppendError, Backend, Log, LogError, check};
+use watch_file::{glance, watch_file};
 
 /// Bytes of one block at most, well below SQLite's own limit of a row.
 pub const EMBEDDED_BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long another process may hold the file's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a look is taken whether another process appended.
-const POLL: Duration = Duration::from_millis(20);
 /// Connections that read at the same time.
 const READERS_MAX: u32 = 4;
 /// Rows that SQLite's thread may read ahead of us.
@@ -57,10 +59,9 @@ const APPEND: &str = "
     WHERE ?1 = 1 + coalesce((SELECT max(number) FROM block), 0)
       AND (?1 = 1 OR (SELECT hash FROM block WHERE number = ?1 - 1) = ?6)";
 
-/// Changes with every commit of another connection.
-const VERSION: &str = "PRAGMA data_version";
-
 const END: &str = "SELECT number, first, count, hash FROM block ORDER BY number DESC LIMIT 1";
+
+const HEAD_AT: &str = "SELECT number, first, count, hash FROM block WHERE number = ?";
 
 /// The block that the reader has, without its bytes, and those that follow.
 const READ: &str = "
@@ -162,80 +163,74 @@ async fn prepare(
     Ok(LogId::from_uuid(id))
 }
 
-/// The file's version as this connection sees it, and the last block.
-async fn glance(connection: &mut SqliteConnection) -> Result<(i64, BlockNumber), sqlx::Error> {
-    let version = sqlx::query_scalar(VERSION).fetch_one(&mut *connection).await?;
-    let last: i64 = sqlx::query_scalar("SELECT coalesce(max(number), 0) FROM block")
-        .fetch_one(connection)
-        .await?;
-    Ok((version, BlockNumber::new(last.unsigned_abs())))
-}
-
-/// Tells of blocks that other processes appended.
-async fn watch_file(
-    mut connection: SqliteConnection,
-    mut seen: i64,
-    appended: watch::Sender<BlockNumber>,
-    place: String,
-) {
-    loop {
-        tokio::time::sleep(POLL).await;
-        let version: Result<i64, _> = sqlx::query_scalar(VERSION).fetch_one(&mut connection).await;
-        if version.is_ok_and(|version| version == seen) {
-            continue;
-        }
-        match glance(&mut connection).await {
-            Ok((version, last)) => {
-                seen = version;
-                super::tell(&appended, last);
-            }
-            Err(error) => tracing::warn!(%place, %error, "the log can't be watched"),
-        }
-    }
-}
-
 impl EmbeddedLog {
     async fn end(&self) -> Result<Head, LogError> {
         let row = sqlx::query(END).fetch_optional(&self.readers).await;
-        let row = row.map_err(|source| self.unreadable(BlockNumber::new(0), source))?;
-        let Some(row) = row else { return Ok(Head::empty(self.id)) };
+        let head = row.and_then(|row| row.map(|row| self.stored_head(&row)).transpose());
+        let head = head.map_err(|source| self.unreadable(BlockNumber::new(0), source))?;
+        Ok(head.unwrap_or_else(|| Head::empty(self.id)))
+    }
+
+    async fn head_of(&self, block: BlockNumber) -> Result<Option<Head>, LogError> {
+        if block.get() == 0 {
+            return Ok(Some(Head::empty(self.id)));
+        }
+        let number = i64::try_from(block.get()).unwrap_or(i64::MAX);
+        let row = sqlx::query(HEAD_AT).bind(number).fetch_optional(&self.readers).await;
+        let head = row.and_then(|row| row.map(|row| self.stored_head(&row)).transpose());
+        head.map_err(|source| self.unreadable(block, source))
+    }
+
+    fn stored_head(&self, row: &SqliteRow) -> Result<Head, sqlx::Error> {
         let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-        let head = || {
-            let position = number("first")? + number("count")? - 1;
-            Ok(Head {
-                log: self.id,
-                block: BlockNumber::new(number("number")?),
-                position: Position::new(position),
-                hash: stored_hash(&row)?,
-            })
-        };
-        head().map_err(|source| self.unreadable(BlockNumber::new(0), source))
+        let position = (number("first")?.saturating_add(number("count")?)).saturating_sub(1);
+        Ok(Head {
+            log: self.id,
+            block: BlockNumber::new(number("number")?),
+            position: Position::new(position),
+            hash: stored_hash(row)?,
+        })
+    }
+
+    /// All in one transaction, so that a copy does not wait for the disk block by block.
+    async fn append_rows(&self, blocks: &[Arc<Block>]) -> Result<(), AppendError> {
+        let Some(last) = blocks.last() else { return Ok(()) };
+        let mut writer = self.writer.lock().await;
+        let failed = |source| self.not_appended(last.header.block, source);
+        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for block in blocks {
+            let done = insert(block)?.execute(&mut *transaction).await.map_err(failed)?;
+            if done.rows_affected() == 0 {
+                drop(transaction);
+                drop(writer);
+                return self.settle(block).await;
+            }
+        }
+        transaction.commit().await.map_err(failed)?;
+        drop(writer);
+        super::tell(&self.appended, last.header.block);
+        Ok(())
     }
 
     async fn append_row(&self, block: Arc<Block>) -> Result<(), AppendError> {
-        let bytes = block.bytes.len();
-        if bytes > EMBEDDED_BLOCK_BYTES_MAX {
-            return Err(AppendError::TooLarge { bytes, max: EMBEDDED_BLOCK_BYTES_MAX });
-        }
-        let header = &block.header;
-        let query = sqlx::query(APPEND)
-            .bind(header.block.get() as i64)
-            .bind(header.first.get() as i64)
-            .bind(i64::from(header.count))
-            .bind(&block.hash.bytes()[..])
-            .bind(&block.bytes[..])
-            .bind(&header.previous.bytes()[..]);
+        let number = block.header.block;
+        let query = insert(&block)?;
         let mut writer = self.writer.lock().await;
-        let done = query.execute(&mut *writer).await.map_err(|source| match kind(&source) {
-            Kind::Full => AppendError::Full(source.into()),
-            Kind::Corrupt | Kind::Other => AppendError::Log(self.unreadable(header.block, source)),
-        })?;
+        let done = query.execute(&mut *writer).await;
+        let done = done.map_err(|source| self.not_appended(number, source))?;
         drop(writer);
         if done.rows_affected() == 0 {
             return self.settle(&block).await;
         }
-        super::tell(&self.appended, header.block);
+        super::tell(&self.appended, number);
         Ok(())
+    }
+
+    fn not_appended(&self, block: BlockNumber, source: sqlx::Error) -> AppendError {
+        match kind(&source) {
+            Kind::Full => AppendError::Full(source.into()),
+            Kind::Corrupt | Kind::Other => AppendError::Log(self.unreadable(block, source)),
+        }
     }
 
     /// The log did not end where the block expects: is it because the block is there already?
@@ -303,6 +298,22 @@ impl EmbeddedLog {
     }
 }
 
+/// The statement that appends a block.
+fn insert(block: &Block) -> Result<Query<'_, Sqlite, SqliteArguments>, AppendError> {
+    let bytes = block.bytes.len();
+    if bytes > EMBEDDED_BLOCK_BYTES_MAX {
+        return Err(AppendError::TooLarge { bytes, max: EMBEDDED_BLOCK_BYTES_MAX });
+    }
+    let header = &block.header;
+    Ok(sqlx::query(APPEND)
+        .bind(header.block.get() as i64)
+        .bind(header.first.get() as i64)
+        .bind(i64::from(header.count))
+        .bind(&block.hash.bytes()[..])
+        .bind(&block.bytes[..])
+        .bind(&header.previous.bytes()[..]))
+}
+
 fn stored_hash(row: &SqliteRow) -> Result<BlockHash, sqlx::Error> {
     let bytes: &[u8] = row.try_get("hash")?;
     // A hash of another length equals none, which is what its reader then finds.
@@ -355,6 +366,14 @@ impl Backend for EmbeddedLog {
 
     fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
         Box::pin(self.one(number))
+    }
+
+    fn head_at(&self, block: BlockNumber) -> BoxFuture<'_, Result<Option<Head>, LogError>> {
+        Box::pin(self.head_of(block))
+    }
+
+    fn append_all(&self, blocks: Vec<Arc<Block>>) -> BoxFuture<'_, Result<(), AppendError>> {
+        Box::pin(async move { self.append_rows(&blocks).await })
     }
 
     fn appended(&self) -> watch::Receiver<BlockNumber> {

@@ -91,6 +91,15 @@ impl Backend for MemoryLog {
         Box::pin(future::ready(Ok(found.map(|block| (*block).clone()))))
     }
 
+    fn head_at(&self, block: BlockNumber) -> BoxFuture<'_, Result<Option<Head>, LogError>> {
+        let index = usize::try_from(block.get()).unwrap_or(usize::MAX);
+        let head = match index.checked_sub(1) {
+            Some(index) => self.blocks.lock().get(index).map(|block| block.head()),
+            None => Some(Head::empty(self.id)),
+        };
+        Box::pin(future::ready(Ok(head)))
+    }
+
     fn appended(&self) -> watch::Receiver<BlockNumber> {
         self.appended.subscribe()
     }

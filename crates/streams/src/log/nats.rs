@@ -261,19 +261,33 @@ impl NatsLog {
             }
             Err(error) => return Err(self.nats.unreachable(error)),
         };
+        let head = self.head_of(&message)?;
+        *self.seen.lock() = Some(Seen { time: message.time, head });
+        Ok(head)
+    }
+
+    /// Where the log ended when this message was its last.
+    fn head_of(&self, message: &StreamMessage) -> Result<Head, LogError> {
         let block = BlockNumber::new(message.sequence);
         let first_line = message.payload.split(|b| *b == b'\n').next().unwrap_or_default();
         let header: BlockHeader = serde_json::from_slice(first_line).map_err(|source| {
             check::damaged(&self.nats.place, events::BlockError::Header { block, source })
         })?;
         let hash = events::block::hash(&message.payload);
-        self.check_message(&message, &hash)?;
+        self.check_message(message, &hash)?;
         check::same(&self.nats.place, block, "the block number", &header.block, &block)?;
         check::same(&self.nats.place, block, "the log id", &header.log, &self.id)?;
-        let position = Position::new(header.first.get() + u64::from(header.count) - 1);
-        let head = Head { log: self.id, block, position, hash };
-        *self.seen.lock() = Some(Seen { time: message.time, head });
-        Ok(head)
+        let position = header.first.get().saturating_add(u64::from(header.count));
+        let position = Position::new(position.saturating_sub(1));
+        Ok(Head { log: self.id, block, position, hash })
+    }
+
+    async fn head_after(&self, block: BlockNumber) -> Result<Option<Head>, LogError> {
+        if block.get() == 0 {
+            return Ok(Some(Head::empty(self.id)));
+        }
+        let message = self.message(block).await?;
+        message.map(|message| self.head_of(&message)).transpose()
     }
 
     /// Its writer named the message by its hash, which shows damage in the last block too.
@@ -353,6 +367,10 @@ impl Backend for NatsLog {
             self.check_message(&message, &block.hash)?;
             Ok(Some(block))
         })
+    }
+
+    fn head_at(&self, block: BlockNumber) -> BoxFuture<'_, Result<Option<Head>, LogError>> {
+        Box::pin(self.head_after(block))
     }
 
     fn appended(&self) -> watch::Receiver<BlockNumber> {

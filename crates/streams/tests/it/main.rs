@@ -17,3 +17,4 @@ mod log;
 mod nats_traps;
 mod place;
 mod replicas;
+mod transfer;

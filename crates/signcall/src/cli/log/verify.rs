@@ -1,0 +1,109 @@
+//! `signcall log verify`: every block against the chain, every commit against the vocabulary, and
+//! the whole against what others know of its end.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use events::Head;
+use serde_json::json;
+use streams::Log;
+
+use super::bar;
+use crate::config::{Config, Options};
+use crate::server::{open_existing_log, open_store};
+
+/// The log is not whole.
+const EXIT_DAMAGED: u8 = 1;
+/// Bytes of blocks read at once.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let config = self.options.clone().resolve()?;
+        let log = open_existing_log(&config).await?;
+        let bar = bar("verifying", log.head().await?.position.get())?;
+        let mut head = Head::empty(log.id());
+        let anchors = anchors(&config).await;
+        let fault = loop {
+            match step(&log, &mut head).await {
+                Ok(true) => bar.set_position(head.position.get()),
+                Ok(false) => break against_anchors(&log, &anchors).await,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        bar.finish_and_clear();
+        self.print(&head, &anchors, fault.as_deref());
+        Ok(if fault.is_none() { ExitCode::SUCCESS } else { EXIT_DAMAGED.into() })
+    }
+
+    fn print(&self, head: &Head, anchors: &[Anchor], fault: Option<&str>) {
+        if self.json {
+            let known =
+                anchors.iter().map(|anchor| json!({ "of": anchor.of, "head": anchor.head }));
+            let known: Vec<_> = known.collect();
+            println!(
+                "{}",
+                json!({ "whole": fault.is_none(), "fault": fault, "checked": head, "anchors": known })
+            );
+            return;
+        }
+        for Anchor { of, head } in anchors {
+            println!("{of} know of block {}, position {}", head.block, head.position);
+        }
+        println!("checked log {} up to block {}, position {}", head.log, head.block, head.position);
+        match fault {
+            None => println!("whole: every block is the one that was written"),
+            Some(fault) => println!("damaged: {fault}"),
+        }
+    }
+}
+
+/// An end of the log that somebody else remembers.
+struct Anchor {
+    of: &'static str,
+    head: Head,
+}
+
+/// What the tables remember; without tables, nothing.
+async fn anchors(config: &Config) -> Vec<Anchor> {
+    let Ok(store) = open_store(config).await else {
+        tracing::warn!("the tables can't be asked how far the log went");
+        return Vec::new();
+    };
+    let checkpoint = store.checkpoint().await.ok().flatten();
+    store.close().await;
+    checkpoint
+        .map(|checkpoint| Anchor { of: "the tables", head: checkpoint.head })
+        .into_iter()
+        .collect()
+}
+
+/// What does not agree with the log, in words.
+async fn against_anchors(log: &Log, anchors: &[Anchor]) -> Option<String> {
+    for Anchor { of, head } in anchors {
+        // Reading after it finds out whether it is part of the log.
+        if let Err(error) = log.read(*head, 1).await {
+            return Some(format!("{of} know of block {}: {error}", head.block));
+        }
+    }
+    None
+}
+
+/// Reads on; false at the end.
+async fn step(log: &Log, head: &mut Head) -> Result<bool> {
+    let blocks = log.read(*head, READ_BYTES).await?;
+    for block in &blocks {
+        block.commits()?;
+        *head = block.head();
+    }
+    Ok(!blocks.is_empty())
+}
