@@ -31,6 +31,16 @@ pub enum StoreError {
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
+    /// The tables were made by a newer version.
+    #[error(
+        "the tables at {place} have migration {version}, which this binary does not know: they were made by a newer version; use that one, or point --database elsewhere and run `signcall replay`"
+    )]
+    Newer {
+        /// Host and port, or the file.
+        place: String,
+        /// The migration.
+        version: i64,
+    },
     /// A statement failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
@@ -42,6 +52,16 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
+}
+
+impl StoreError {
+    /// What kept the tables from being brought up to date.
+    pub(crate) fn migration(place: String, source: sqlx::migrate::MigrateError) -> Self {
+        if let sqlx::migrate::MigrateError::VersionMissing(version) = source {
+            return Self::Newer { place, version };
+        }
+        Self::Migration { place, source }
+    }
 }
 
 /// Why events can't be turned into rows.

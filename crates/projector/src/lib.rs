@@ -10,6 +10,7 @@ mod checkpoint;
 mod db;
 mod delivery;
 mod error;
+mod keep;
 mod parked;
 pub mod projections;
 mod read;

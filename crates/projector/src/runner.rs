@@ -159,7 +159,10 @@ pub(crate) fn passes(error: &ProjectorError) -> bool {
         | ProjectorError::Log(LogError::Unreachable { .. })
         | ProjectorError::Vault(VaultError::Database(_)) => true,
         ProjectorError::Store(
-            StoreError::Url { .. } | StoreError::Migration { .. } | StoreError::Row { .. },
+            StoreError::Url { .. }
+            | StoreError::Migration { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Row { .. },
         )
         | ProjectorError::Log(
             LogError::Damaged { .. }

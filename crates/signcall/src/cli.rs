@@ -1,12 +1,16 @@
 //! The command line: one file for each subcommand.
 
 mod admin;
+mod backup;
+mod compact;
 mod config;
 mod demo;
 mod doctor;
 mod evaluate;
 mod init;
+mod keys;
 mod log;
+mod migrate;
 mod model;
 mod page;
 mod play;
@@ -48,6 +52,17 @@ enum Command {
     /// Look into the log, check it, take it elsewhere; the server may run
     #[command(subcommand)]
     Log(log::Args),
+    /// Copy log, keys, secrets and tables into a folder; the server may run
+    Backup(backup::Args),
+    /// Put back from a backup what is missing, and leave what is there
+    Restore(backup::RestoreArgs),
+    /// Rewrite the files without the remains of what was deleted
+    Compact(compact::Args),
+    /// Bring what an older version left up to date, or say why this one can't
+    Migrate(migrate::Args),
+    /// The keys of personal data
+    #[command(subcommand)]
+    Vault(keys::Args),
     /// Train a model on a folder of .pose clips
     Train(train::Args),
     /// Measure a model on a folder of clips, through the serving path
@@ -91,6 +106,11 @@ impl Command {
             Self::Play(args) => wait_for(args.run()),
             Self::Replay(args) => wait_for(args.run()),
             Self::Log(args) => wait_for(args.run()),
+            Self::Backup(args) => wait_for(args.run()),
+            Self::Restore(args) => wait_for(args.run()),
+            Self::Compact(args) => wait_for(args.run()),
+            Self::Migrate(args) => wait_for(args.run()),
+            Self::Vault(args) => wait_for(args.run()),
             Self::Train(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Model(args) => args.run(),

@@ -18,6 +18,7 @@ use vault::Secrets;
 use crate::config::{self as configured, Config, Role};
 use crate::shutdown::DEADLINE;
 
+pub(crate) use lock::Lock;
 pub(crate) use parts::{Books, LOG_FILE, connect, open_existing_log, open_store};
 use roles::Roles;
 

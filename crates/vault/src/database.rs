@@ -63,6 +63,8 @@ macro_rules! on_pool {
     };
 }
 
+mod copy;
+
 impl Database {
     /// Opens `sqlite:PATH` or `postgres://…` and makes the tables if there are none.
     pub(crate) async fn open(url: &str) -> Result<Self, VaultError> {
@@ -146,20 +148,18 @@ impl Database {
         Ok(found)
     }
 
-    /// Stores keys where there is and was none, all in one durable transaction.
-    pub(crate) async fn insert(
-        &self,
-        scopes: &[KeyScope],
-        wrapped: &[Vec<u8>],
-    ) -> Result<(), VaultError> {
+    /// Stores keys (or tombstones) where there is and was none, all in one durable transaction.
+    pub(crate) async fn insert(&self, keys: &[StoredKey]) -> Result<(), VaultError> {
+        let scopes: Vec<KeyScope> = keys.iter().map(|(scope, _)| *scope).collect();
+        let wrapped: Vec<Option<&[u8]>> = keys.iter().map(|(_, key)| key.as_deref()).collect();
         match self {
             Self::Sqlite(pool) => {
                 let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                sqlx::query(SQLITE_INSERT).bind(json(scopes, wrapped)).execute(&mut *tx).await?;
+                sqlx::query(SQLITE_INSERT).bind(json(&scopes, &wrapped)).execute(&mut *tx).await?;
                 tx.commit().await?;
             }
             Self::Postgres(pool) => {
-                let (users, rooms, days, kinds) = columns(scopes);
+                let (users, rooms, days, kinds) = columns(&scopes);
                 let query = sqlx::query(POSTGRES_INSERT).bind(users).bind(rooms).bind(days);
                 query.bind(kinds).bind(wrapped).execute(pool).await?;
             }
@@ -316,8 +316,8 @@ fn columns(scopes: &[KeyScope]) -> Columns {
     columns
 }
 
-fn json(scopes: &[KeyScope], wrapped: &[Vec<u8>]) -> String {
-    let wrapped = wrapped.iter().map(hex::encode).map(Some).chain(std::iter::repeat(None));
+fn json(scopes: &[KeyScope], wrapped: &[Option<&[u8]>]) -> String {
+    let wrapped = wrapped.iter().map(|key| key.map(hex::encode)).chain(std::iter::repeat(None));
     let rows = scopes.iter().zip(wrapped).map(|(scope, wrapped)| {
         let (user, room, day, kind) = column(scope);
         serde_json::json!([user, room, day, kind, wrapped])

@@ -44,6 +44,9 @@ pub enum VaultError {
     /// The operating system gives no random numbers.
     #[error("no secure random numbers: {0}")]
     Random(#[source] getrandom::Error),
+    /// A copy was to go where a vault is already.
+    #[error("there is a vault already where this one was to go: move it away first")]
+    Occupied,
     /// Neither `sqlite:` nor `postgres://`.
     #[error("the vault {url:?} is neither sqlite:PATH nor postgres://…")]
     Url {
@@ -111,4 +114,18 @@ pub enum VaultError {
         /// The key's scope or the field's label.
         what: String,
     },
+}
+
+impl VaultError {
+    /// Whether there is no space left for what was to be written; reads go on.
+    pub fn is_full(&self) -> bool {
+        /// SQLite's primary code, and PostgreSQL's.
+        const SQLITE_FULL: u32 = 13;
+        const POSTGRES_FULL: &str = "53100";
+        let Self::Database(error) = self else { return false };
+        let Some(code) = error.as_database_error().and_then(|error| error.code()) else {
+            return false;
+        };
+        code == POSTGRES_FULL || code.parse().is_ok_and(|code: u32| code & 0xff == SQLITE_FULL)
+    }
 }

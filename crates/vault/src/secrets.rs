@@ -70,6 +70,25 @@ impl Secrets {
         })
     }
 
+    /// The same secrets in a new folder, such as that of a backup.
+    pub fn copy_to(&self, folder: &Path) -> Result<(), VaultError> {
+        self.write(folder)
+    }
+
+    /// Puts the key-encryption key of `next` in the place of the one in `folder`, and removes `next`:
+    /// the end of a rotation. It is the one or the other at any moment.
+    pub fn adopt(next: &Path, folder: &Path) -> Result<(), VaultError> {
+        let (from, to) = (next.join(KEY_ENCRYPTION), folder.join(KEY_ENCRYPTION));
+        let file_error = |path: &Path| {
+            let path = shown(path);
+            move |source| VaultError::File { path, source }
+        };
+        fs::rename(from, &to).map_err(file_error(&to))?;
+        let opened = fs::File::open(folder).map_err(file_error(folder))?;
+        opened.sync_all().map_err(file_error(folder))?;
+        fs::remove_dir_all(next).map_err(file_error(next))
+    }
+
     /// Whether a folder holds secrets already.
     pub fn exist(folder: &Path) -> bool {
         folder.join(KEY_ENCRYPTION).exists()

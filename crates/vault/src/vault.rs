@@ -1,6 +1,6 @@
 //! The vault: one key per scope, durable before it is used, gone for good once destroyed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use events::{KeyScope, LogId, Personal, PersonalField, Position};
@@ -86,9 +86,10 @@ impl Vault {
         }
         let mut wrapped = Vec::with_capacity(missing.scopes.len());
         for scope in &missing.scopes {
-            wrapped.push(Key::random()?.wrap(&self.0.key_encryption, &scope.to_string())?);
+            let key = Key::random()?.wrap(&self.0.key_encryption, &scope.to_string())?;
+            wrapped.push((*scope, Some(key)));
         }
-        self.0.database.insert(&missing.scopes, &wrapped).await?;
+        self.0.database.insert(&wrapped).await?;
         // Read back: another process may have been faster, and its key is the one that counts.
         for stored in self.0.database.load(&missing.scopes).await? {
             self.hold(&missing, stored, &mut keys.0)?;
@@ -175,6 +176,39 @@ impl Vault {
         self.0.database.replace(&rewrapped, FINGERPRINT, &new.fingerprint()).await?;
         self.close().await;
         Ok(rewrapped.len())
+    }
+
+    /// Copies the vault as it is now to another place, where none may be: `sqlite:PATH` or
+    /// `postgres://…`. The copy opens with the same secrets.
+    pub async fn copy_to(&self, url: &str) -> Result<(), VaultError> {
+        let to = Database::open(url).await?;
+        if !to.is_empty().await? {
+            return Err(VaultError::Occupied);
+        }
+        self.0.database.copy_into(&to).await?;
+        to.close().await;
+        Ok(())
+    }
+
+    /// Gives up the keys that are not there, so that what they sealed reads as erased: the end of
+    /// keys that were made after the backup from which this vault came. Returns how many.
+    pub async fn give_up(&self, scopes: &[KeyScope]) -> Result<usize, VaultError> {
+        let missing = self.0.cache.take(scopes, &mut HashMap::new());
+        let known = self.0.database.load(&missing.scopes).await?;
+        let known: HashSet<KeyScope> = known.into_iter().map(|(scope, _)| scope).collect();
+        let lost: Vec<StoredKey> = missing
+            .scopes
+            .into_iter()
+            .filter(|scope| !known.contains(scope))
+            .map(|scope| (scope, None))
+            .collect();
+        self.0.database.insert(&lost).await?;
+        Ok(lost.len())
+    }
+
+    /// Rewrites the files without the space of what was destroyed.
+    pub async fn compact(&self) -> Result<(), VaultError> {
+        self.0.database.compact().await
     }
 
     /// Waits for what is under way and closes the database.

@@ -87,7 +87,12 @@ impl Writer {
         commits: &mut [Commit],
         scopes: &[KeyScope],
     ) -> Result<Vec<String>, Setback> {
-        let keys = self.vault.keys_for(scopes).await.map_err(|error| Setback::log(&error))?;
+        let keys = self.vault.keys_for(scopes).await.map_err(|error| {
+            if error.is_full() {
+                return Setback::Refused(SubmitError::Full);
+            }
+            Setback::log(&error)
+        })?;
         let mut lines = Vec::with_capacity(commits.len());
         for commit in commits {
             for event in &mut commit.events {

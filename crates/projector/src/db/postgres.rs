@@ -49,7 +49,7 @@ pub(super) async fn open(url: &str, purpose: Purpose) -> Result<Db, StoreError> 
     let mut migrator = Migrator::with_migrations(MIGRATIONS.migrations.to_vec());
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     let migrated = migrator.run_direct(None, &mut first, false).await;
-    migrated.map_err(|source| StoreError::Migration { place: place.clone(), source })?;
+    migrated.map_err(|source| StoreError::migration(place.clone(), source))?;
     first.close().await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)

@@ -73,7 +73,7 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
         use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
         let raced = matches!(source, Execute(_) | ExecuteMigration(..));
         if tries == MIGRATION_TRIES || !raced {
-            return Err(StoreError::Migration { place, source });
+            return Err(StoreError::migration(place, source));
         }
         tries += 1;
         tokio::time::sleep(MIGRATION_PAUSE).await;

@@ -15,6 +15,8 @@ use anyhow::Result;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 
+pub(super) use place::Place;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Args {
     /// Print the last commits, and go on with --follow
@@ -52,7 +54,7 @@ impl Args {
 }
 
 /// A bar on standard error that counts commits; `total` is 0 when it is not known.
-pub(super) fn bar(doing: &'static str, total: u64) -> Result<ProgressBar> {
+pub(crate) fn bar(doing: &'static str, total: u64) -> Result<ProgressBar> {
     let bar = if total == 0 { ProgressBar::no_length() } else { ProgressBar::new(total) };
     let style = "{msg} {bar:40} {pos}/{len} commits, {per_sec}, {eta} left";
     bar.set_style(ProgressStyle::with_template(style)?);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,12 @@ impl ServiceUrl {
     /// The whole address, password included.
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The file, if it is a SQLite one.
+    pub(crate) fn sqlite_file(&self) -> Option<PathBuf> {
+        let path = self.0.strip_prefix("sqlite:")?;
+        Some(PathBuf::from(path.trim_start_matches("//").split('?').next()?))
     }
 }
 

@@ -159,6 +159,11 @@ impl World {
         }
     }
 
+    /// Where the NATS server keeps its streams, if there is one.
+    pub(crate) fn nats_store(&self) -> Option<PathBuf> {
+        self.nats.as_ref().map(NatsServer::store)
+    }
+
     /// A folder for the test's own files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

@@ -6,11 +6,13 @@
 mod bad_input;
 mod client;
 mod database;
+mod erasure;
 mod harness;
 mod kill;
 mod models;
 mod operator;
 mod outside;
+mod operations;
 mod path;
 mod signing;
 mod two_apis;

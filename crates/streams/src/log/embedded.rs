@@ -1,6 +1,7 @@
 //! The log in one SQLite file: durable against power loss, one row a block, and open to other
 //! processes of the machine, such as a command-line tool beside a running server.
 
+mod compact;
 mod watch_file;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{AppendError, Backend, Log, LogError, check};
+pub use compact::compact;
 use watch_file::{glance, watch_file};
 
 /// Bytes of one block at most, well below SQLite's own limit of a row.

@@ -101,14 +101,14 @@ pub async fn copy(from: &Log, to: &Log, step: &mut OnStep<'_>) -> Result<Head, T
     }
 }
 
-/// Writes the blocks after `after` as lines, up to where the log ends when it begins.
+/// Writes the blocks after `after`, up to `end`, as lines. Gives back where it came.
 pub async fn export(
     log: &Log,
     after: Head,
+    end: Head,
     into: &mut (dyn Write + Send),
     step: &mut OnStep<'_>,
 ) -> Result<Head, TransferError> {
-    let end = log.head().await?;
     let mut head = after;
     'reading: loop {
         let blocks = log.read(head, STEP_BYTES).await?;

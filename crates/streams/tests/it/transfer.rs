@@ -11,7 +11,8 @@ use crate::place::{Place, block, fill, log_id, read_all};
 
 async fn exported(log: &Log, after: Head) -> Vec<u8> {
     let mut bytes = Vec::new();
-    export(log, after, &mut bytes, &mut |_| {}).await.unwrap();
+    let end = log.head().await.unwrap();
+    export(log, after, end, &mut bytes, &mut |_| {}).await.unwrap();
     bytes
 }
 

@@ -32,6 +32,7 @@ impl Args {
         let copied = transfer::copy(&from, &to, &mut step).await;
         bar.finish_and_clear();
         let head = copied?;
+        self.to.settle(&config).await?;
         println!(
             "log {} is there up to block {}, position {}",
             head.log, head.block, head.position

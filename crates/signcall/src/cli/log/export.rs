@@ -40,9 +40,10 @@ impl Args {
             }
             None => Box::new(BufWriter::new(std::io::stdout())),
         };
-        let bar = bar("exporting", log.head().await?.position.get())?;
+        let end = log.head().await?;
+        let bar = bar("exporting", end.position.get())?;
         let mut step = |head: Head| bar.set_position(head.position.get());
-        let exported = transfer::export(&log, after, &mut into, &mut step).await;
+        let exported = transfer::export(&log, after, end, &mut into, &mut step).await;
         bar.finish_and_clear();
         let head = exported?;
         eprintln!(

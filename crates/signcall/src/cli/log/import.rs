@@ -32,12 +32,14 @@ impl Args {
             Box::new(BufReader::new(file))
         };
         let import = Import::begin(lines)?;
-        let log = Place::Named(config.log.clone()).create(&config, import.log()).await?;
+        let place = Place::Named(config.log.clone());
+        let log = place.create(&config, import.log()).await?;
         let bar = bar("importing", 0)?;
         let mut step = |head: Head| bar.set_position(head.position.get());
         let imported = import.into_log(&log, &mut step).await;
         bar.finish_and_clear();
         let head = imported?;
+        place.settle(&config).await?;
         println!(
             "log {} is there up to block {}, position {}",
             head.log, head.block, head.position

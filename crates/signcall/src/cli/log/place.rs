@@ -16,7 +16,7 @@ use crate::server::{LOG_FILE, connect};
 
 /// `embedded` (in the data folder), `nats://…`, or a file or a data folder.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// As `--log` says it.
     Named(LogPlace),
     /// A file, or the folder that holds it.
@@ -36,7 +36,7 @@ impl FromStr for Place {
 
 impl Place {
     /// Opens the log that is there.
-    pub(super) async fn open(&self, config: &Config) -> Result<Log> {
+    pub(crate) async fn open(&self, config: &Config) -> Result<Log> {
         if let Some(file) = self.file(config) {
             ensure!(file.exists(), "there is no log at {}", file.display());
             return Ok(embedded::open(&file).await?);
@@ -45,7 +45,7 @@ impl Place {
     }
 
     /// Opens the log of this id; makes it where there is none.
-    pub(super) async fn create(&self, config: &Config, id: LogId) -> Result<Log> {
+    pub(crate) async fn create(&self, config: &Config, id: LogId) -> Result<Log> {
         if let Some(file) = self.file(config) {
             let folder = file.parent().context("the log's file has no folder")?;
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -53,6 +53,14 @@ impl Place {
             return Ok(embedded::create(&file, id).await?);
         }
         Ok(nats::create(&self.nats(config).await?, id).await?)
+    }
+
+    /// What was written is whole in its one file, without a write-ahead log beside it.
+    pub(crate) async fn settle(&self, config: &Config) -> Result<()> {
+        if let Some(file) = self.file(config) {
+            embedded::compact(&file).await?;
+        }
+        Ok(())
     }
 
     fn file(&self, config: &Config) -> Option<PathBuf> {

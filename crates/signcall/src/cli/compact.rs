@@ -1,0 +1,65 @@
+//! `signcall compact`: files without the remains of what was deleted.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use streams::log::embedded;
+
+use crate::config::{Config, Options};
+use crate::server::{Books, LOG_FILE, open_store};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Args {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let config = self.options.resolve()?;
+        let books = Books::open_existing(&config).await?;
+        let store = open_store(&config).await?;
+        let files = files(&config);
+        let before = files.iter().map(bytes).sum::<u64>();
+        if config.log.is_embedded() {
+            embedded::compact(&config.data.join(LOG_FILE)).await?;
+        }
+        books.vault.compact().await.context("cannot compact the vault; is it in use?")?;
+        store.compact().await.context("cannot compact the tables; are they in use?")?;
+        let after = files.iter().map(bytes).sum::<u64>();
+        let in_files =
+            config.database.sqlite_file().is_some() && config.vault.sqlite_file().is_some();
+        if self.json {
+            println!(
+                "{}",
+                json!({ "bytes_before": before, "bytes_after": after, "complete": in_files })
+            );
+        } else {
+            println!("{before} bytes of files became {after}");
+        }
+        if !in_files {
+            eprintln!(
+                "PostgreSQL keeps what was deleted in its write-ahead log until it is recycled, and \
+                 in archives and backups of it: those are out of reach here"
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The SQLite files of an installation.
+fn files(config: &Config) -> Vec<PathBuf> {
+    let log = config.log.is_embedded().then(|| config.data.join(LOG_FILE));
+    [log, config.vault.sqlite_file(), config.database.sqlite_file()].into_iter().flatten().collect()
+}
+
+/// Bytes of a file and its write-ahead log.
+fn bytes(file: &PathBuf) -> u64 {
+    let wal = PathBuf::from(format!("{}-wal", file.display()));
+    [file, &wal].iter().map(|file| std::fs::metadata(file).map_or(0, |found| found.len())).sum()
+}
