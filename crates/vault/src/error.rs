@@ -123,7 +123,8 @@ impl VaultError {
         const SQLITE_FULL: u32 = 13;
         const POSTGRES_FULL: &str = "53100";
         let Self::Database(error) = self else { return false };
-        let Some(code) = error.as_database_error().and_then(|error| error.code()) else {
+        let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code)
+        else {
             return false;
         };
         code == POSTGRES_FULL || code.parse().is_ok_and(|code: u32| code & 0xff == SQLITE_FULL)

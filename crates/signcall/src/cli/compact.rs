@@ -1,6 +1,6 @@
 //! `signcall compact`: files without the remains of what was deleted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -25,13 +25,13 @@ impl Args {
         let books = Books::open_existing(&config).await?;
         let store = open_store(&config).await?;
         let files = files(&config);
-        let before = files.iter().map(bytes).sum::<u64>();
+        let before = files.iter().map(|file| bytes(file)).sum::<u64>();
         if config.log.is_embedded() {
             embedded::compact(&config.data.join(LOG_FILE)).await?;
         }
         books.vault.compact().await.context("cannot compact the vault; is it in use?")?;
         store.compact().await.context("cannot compact the tables; are they in use?")?;
-        let after = files.iter().map(bytes).sum::<u64>();
+        let after = files.iter().map(|file| bytes(file)).sum::<u64>();
         let in_files =
             config.database.sqlite_file().is_some() && config.vault.sqlite_file().is_some();
         if self.json {
@@ -59,7 +59,10 @@ fn files(config: &Config) -> Vec<PathBuf> {
 }
 
 /// Bytes of a file and its write-ahead log.
-fn bytes(file: &PathBuf) -> u64 {
+fn bytes(file: &Path) -> u64 {
     let wal = PathBuf::from(format!("{}-wal", file.display()));
-    [file, &wal].iter().map(|file| std::fs::metadata(file).map_or(0, |found| found.len())).sum()
+    [file, wal.as_path()]
+        .iter()
+        .map(|file| std::fs::metadata(file).map_or(0, |found| found.len()))
+        .sum()
 }
