@@ -153,7 +153,7 @@ fn restore_tables(config: &Config, folder: &Path, manifest: &Manifest) -> Result
     let there = config.database.sqlite_file();
     match there {
         Some(file) if file.exists() => {
-            println!("the tables at {} were there and stay", file.display())
+            println!("the tables at {} were there and stay", file.display());
         }
         Some(file) if manifest.has(TABLES) => {
             let half = file.with_extension("restoring");
