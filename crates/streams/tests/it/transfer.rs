@@ -21,7 +21,7 @@ async fn import(bytes: &[u8], to: &Log) -> Result<Head, TransferError> {
 }
 
 async fn refusal(bytes: &[u8]) -> String {
-    import(bytes, &memory::create(log_id(1))).await.err().expect("it is refused").to_string()
+    import(bytes, &memory::create(log_id(1))).await.expect_err("it is refused").to_string()
 }
 
 async fn there_and_back(place: Place) {
