@@ -1,6 +1,6 @@
 //! What every backend has to find wrong before it hands out a block.
 
-use events::{BlockError, BlockNumber, Head};
+use events::{BlockError, BlockHeader, BlockNumber, Head, LogId, Position};
 
 use super::LogError;
 
@@ -24,6 +24,23 @@ pub(super) fn reader_against_end(place: &str, after: &Head, end: &Head) -> Resul
         same(place, after.block, "the hash", &end.hash, &after.hash)?;
     }
     Ok(())
+}
+
+/// Where the log ended when it ended with these bytes, which are its block of this number.
+pub(super) fn head_of(
+    place: &str,
+    log: LogId,
+    block: BlockNumber,
+    bytes: &[u8],
+) -> Result<Head, LogError> {
+    let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let header: BlockHeader = serde_json::from_slice(first_line)
+        .map_err(|source| damaged(place, BlockError::Header { block, source }))?;
+    same(place, block, "the block number", &header.block, &block)?;
+    same(place, block, "the log id", &header.log, &log)?;
+    let after = header.first.get().saturating_add(u64::from(header.count));
+    let position = Position::new(after.saturating_sub(1));
+    Ok(Head { log, block, position, hash: events::block::hash(bytes) })
 }
 
 /// Two things that must be equal, in words.

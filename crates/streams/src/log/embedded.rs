@@ -2,13 +2,14 @@
 //! processes of the machine, such as a command-line tool beside a running server.
 
 mod compact;
+mod ends;
 mod watch_file;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use events::{Block, BlockHash, BlockNumber, Head, LogId, Position};
+use events::{Block, BlockHash, BlockNumber, Head, LogId};
 use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use sqlx::query::Query;
@@ -61,10 +62,6 @@ const APPEND: &str = "
     WHERE ?1 = 1 + coalesce((SELECT max(number) FROM block), 0)
       AND (?1 = 1 OR (SELECT hash FROM block WHERE number = ?1 - 1) = ?6)";
 
-const END: &str = "SELECT number, first, count, hash FROM block ORDER BY number DESC LIMIT 1";
-
-const HEAD_AT: &str = "SELECT number, first, count, hash FROM block WHERE number = ?";
-
 /// The block that the reader has, without its bytes, and those that follow.
 const READ: &str = "
     SELECT number, hash, CASE number WHEN ?1 THEN x'' ELSE bytes END AS bytes
@@ -76,6 +73,8 @@ struct EmbeddedLog {
     readers: SqlitePool,
     /// One connection, so one append at a time.
     writer: Mutex<SqliteConnection>,
+    /// The last block whose bytes were checked when the end was looked at.
+    checked: parking_lot::Mutex<Head>,
     appended: watch::Sender<BlockNumber>,
     _watcher: AbortOnDropHandle<()>,
 }
@@ -128,6 +127,7 @@ impl EmbeddedLog {
             id,
             readers,
             writer: Mutex::new(writer),
+            checked: parking_lot::Mutex::new(Head::empty(id)),
             appended,
             _watcher: AbortOnDropHandle::new(watcher),
         })
@@ -166,34 +166,6 @@ async fn prepare(
 }
 
 impl EmbeddedLog {
-    async fn end(&self) -> Result<Head, LogError> {
-        let row = sqlx::query(END).fetch_optional(&self.readers).await;
-        let head = row.and_then(|row| row.map(|row| self.stored_head(&row)).transpose());
-        let head = head.map_err(|source| self.unreadable(BlockNumber::new(0), source))?;
-        Ok(head.unwrap_or_else(|| Head::empty(self.id)))
-    }
-
-    async fn head_of(&self, block: BlockNumber) -> Result<Option<Head>, LogError> {
-        if block.get() == 0 {
-            return Ok(Some(Head::empty(self.id)));
-        }
-        let number = i64::try_from(block.get()).unwrap_or(i64::MAX);
-        let row = sqlx::query(HEAD_AT).bind(number).fetch_optional(&self.readers).await;
-        let head = row.and_then(|row| row.map(|row| self.stored_head(&row)).transpose());
-        head.map_err(|source| self.unreadable(block, source))
-    }
-
-    fn stored_head(&self, row: &SqliteRow) -> Result<Head, sqlx::Error> {
-        let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-        let position = (number("first")?.saturating_add(number("count")?)).saturating_sub(1);
-        Ok(Head {
-            log: self.id,
-            block: BlockNumber::new(number("number")?),
-            position: Position::new(position),
-            hash: stored_hash(row)?,
-        })
-    }
-
     /// All in one transaction, so that a copy does not wait for the disk block by block.
     async fn append_rows(&self, blocks: &[Arc<Block>]) -> Result<(), AppendError> {
         let Some(last) = blocks.last() else { return Ok(()) };
@@ -224,6 +196,7 @@ impl EmbeddedLog {
         if done.rows_affected() == 0 {
             return self.settle(&block).await;
         }
+        *self.checked.lock() = block.head();
         super::tell(&self.appended, number);
         Ok(())
     }
@@ -281,13 +254,6 @@ impl EmbeddedLog {
         Ok(read)
     }
 
-    async fn one(&self, number: BlockNumber) -> Result<Option<Block>, LogError> {
-        let query = sqlx::query_scalar("SELECT bytes FROM block WHERE number = ?1");
-        let row = query.bind(number.get() as i64).fetch_optional(&self.readers).await;
-        let bytes: Option<Vec<u8>> = row.map_err(|source| self.unreadable(number, source))?;
-        bytes.map(Block::alone).transpose().map_err(|error| check::damaged(&self.place, error))
-    }
-
     /// SQLite's own findings, with the block that was to be read.
     fn unreadable(&self, block: BlockNumber, source: sqlx::Error) -> LogError {
         match kind(&source) {
@@ -338,9 +304,12 @@ fn kind(error: &sqlx::Error) -> Kind {
     const SQLITE_FULL: u32 = 13;
     const SQLITE_NOTADB: u32 = 26;
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    // A column that is not what it was made.
+    let not_a_row = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
     match code.map(|extended| extended & 0xff) {
         Some(SQLITE_FULL) => Kind::Full,
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Kind::Corrupt,
+        None if not_a_row => Kind::Corrupt,
         Some(_) | None => Kind::Other,
     }
 }

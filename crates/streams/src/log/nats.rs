@@ -13,7 +13,7 @@ use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Subscriber, header};
 use bytes::Bytes;
-use events::{Block, BlockHash, BlockHeader, BlockNumber, Head, LogId, Position};
+use events::{Block, BlockHash, BlockNumber, Head, LogId};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
@@ -269,17 +269,9 @@ impl NatsLog {
     /// Where the log ended when this message was its last.
     fn head_of(&self, message: &StreamMessage) -> Result<Head, LogError> {
         let block = BlockNumber::new(message.sequence);
-        let first_line = message.payload.split(|b| *b == b'\n').next().unwrap_or_default();
-        let header: BlockHeader = serde_json::from_slice(first_line).map_err(|source| {
-            check::damaged(&self.nats.place, events::BlockError::Header { block, source })
-        })?;
-        let hash = events::block::hash(&message.payload);
-        self.check_message(message, &hash)?;
-        check::same(&self.nats.place, block, "the block number", &header.block, &block)?;
-        check::same(&self.nats.place, block, "the log id", &header.log, &self.id)?;
-        let position = header.first.get().saturating_add(u64::from(header.count));
-        let position = Position::new(position.saturating_sub(1));
-        Ok(Head { log: self.id, block, position, hash })
+        let head = check::head_of(&self.nats.place, self.id, block, &message.payload)?;
+        self.check_message(message, &head.hash)?;
+        Ok(head)
     }
 
     async fn head_after(&self, block: BlockNumber) -> Result<Option<Head>, LogError> {
