@@ -154,7 +154,7 @@ impl Engine {
     }
 
     fn idle_step(&mut self, rows: usize) -> Result<(), ModelError> {
-        let features = vec![0.0; self.spec().hop_frames * crate::features::FEATURES];
+        let features = vec![0.0; self.spec().hop_frames * self.spec().input.frame_len()];
         let mut states: Vec<_> = (0..rows).map(|_| self.model.new_state()).collect();
         let mut log_probs = vec![Vec::new(); rows];
         let hops = states.iter_mut().zip(&mut log_probs);

@@ -4,6 +4,7 @@ pub mod decode;
 pub mod engine;
 pub mod evaluate;
 pub mod features;
+pub mod kernels;
 pub mod model;
 pub mod synthetic;
 pub mod train;

@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 pub mod landmarks;
 pub mod layers;
+pub mod net;
+pub mod pixels;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod trunk;
 
-pub use store::{BUILT_IN, built_in, load};
+pub use net::Architecture;
+pub use store::{BUILT_IN, built_in, files, load, reference};
 
 /// The class that means "nothing is being said"; label `i` of the vocabulary is class `i + 1`.
 pub const BLANK: usize = 0;
@@ -40,11 +44,22 @@ pub struct Label {
 pub enum Input {
     /// `features::FEATURES` numbers a frame.
     Landmarks,
-    /// Pixels.
+    /// `features::picture::PIXELS` numbers a frame.
     Images,
 }
 
-/// `(x − mean) · scale` for each feature, learned from the training clips.
+impl Input {
+    /// Numbers of a frame.
+    pub fn frame_len(self) -> usize {
+        match self {
+            Self::Landmarks => crate::features::FEATURES,
+            Self::Images => crate::features::picture::PIXELS,
+        }
+    }
+}
+
+/// `(x − mean) · scale` for each feature, learned from the training clips; empty for pictures,
+/// each of which is brought to the same brightness and contrast by itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Normalization {
     /// One mean a feature.
@@ -61,7 +76,7 @@ pub struct ModelSpec {
     /// Rises with every training that ships.
     pub version: String,
     /// The shape of the net.
-    pub architecture: landmarks::Architecture,
+    pub architecture: Architecture,
     /// What it looks at.
     pub input: Input,
     /// What it can say; class 0 is blank and not in here.
@@ -106,7 +121,7 @@ impl StreamState {
 pub struct Hop<'a> {
     /// Carried on by the step.
     pub state: &'a mut StreamState,
-    /// `n · features::FEATURES` numbers, frame after frame; `n` may differ from hop to hop.
+    /// `n · Input::frame_len` numbers, frame after frame; `n` may differ from hop to hop.
     pub features: &'a [f32],
     /// Receives `n · classes` natural logarithms of probabilities, appended.
     pub log_probs: &'a mut Vec<f32>,

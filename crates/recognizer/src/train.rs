@@ -1,5 +1,6 @@
-//! Training: clips in, a model folder out. Augment, splice clips into sentences, framewise
-//! cross-entropy on sets of allowed classes; the same seed gives the same weights on the CPU.
+//! Training: clips or photographs in, a model folder out. Augment, splice clips into sentences,
+//! framewise cross-entropy on sets of allowed classes; the same seed gives the same weights on the
+//! CPU.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,7 +10,9 @@ mod card;
 pub mod data;
 mod fit;
 mod loss;
+pub mod material;
 mod optimizer;
+mod photos;
 mod pictures;
 pub(crate) mod random;
 mod splice;
@@ -112,6 +115,14 @@ pub enum TrainError {
         path: PathBuf,
         /// Where the fault lies.
         source: Box<clips::ClipError>,
+    },
+    /// A photograph can't be used.
+    #[error("{path} is not a photograph that can be used: {problem}")]
+    Photo {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A line of `clips.csv` is wrong.
     #[error("{path}, line {line}: {problem}")]

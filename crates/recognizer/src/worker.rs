@@ -9,20 +9,23 @@
 //! # Layout
 //! * [`Worker`]: engines, started and run; [`Monitor`]: how they do.
 //! * `intake`: batches into the engines, streams opened, parked and closed.
+//! * `served`: the models, and which a stream is for.
 //! * `teller`: one stream's way out.
 //! * [`segment`]: a caption with its names and times.
 
 mod intake;
 mod report;
 pub mod segment;
+mod served;
 mod teller;
 #[cfg(test)]
 mod tests;
 
 use crate::engine::{Clock, Engine, EngineThread, Health, Limits, Notice, Stats, Ticket};
-use crate::model::{Input, Model};
+use crate::model::Model;
 use intake::Intake;
 use parking_lot::Mutex;
+use served::Served;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -59,9 +62,12 @@ pub struct Connections {
 /// Why a worker can't go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// There must be a model, and all must be the same one.
-    #[error("a worker needs one model or more copies of it: {0}")]
+    /// There must be a model, and copies of one must be the same.
+    #[error("these models can't be served: {0}")]
     Models(String),
+    /// Decoding pictures broke off.
+    #[error("decoding pictures broke off: {0}")]
+    Decoder(String),
     /// No thread for an engine.
     #[error("an engine's thread can't be started")]
     Thread(#[from] std::io::Error),
@@ -75,8 +81,8 @@ pub enum WorkerError {
 enum Event {
     /// Nothing came for the stream, and all is told.
     Idle(Ticket),
-    /// A flush mark was reached.
-    Flushed(Ticket),
+    /// A flush mark was reached; the number of the frame after it.
+    Flushed(Ticket, u64),
     /// The decider refused the stream's captions.
     Unwanted(Ticket),
 }
@@ -89,16 +95,8 @@ pub struct Worker {
     monitor: Monitor,
     routes: Routes,
     connections: Connections,
-    model: ModelName,
+    served: Served,
     clock: Clock,
-}
-
-/// What is served.
-#[derive(Debug, Clone)]
-struct ModelName {
-    /// Name and version, as captions carry it.
-    text: String,
-    input: Input,
 }
 
 /// How a worker's engines do. Cheap to clone.
@@ -120,20 +118,14 @@ impl Monitor {
 }
 
 impl Worker {
-    /// Starts one engine thread for each of `models`, which are copies of one model, and warms them
-    /// up in the background.
+    /// Starts one engine thread for each of `models`, copies of a model side by side, and warms them
+    /// up in the background. A stream that names no model is for the first that fits.
     pub fn start(
         models: Vec<Box<dyn Model>>,
         limits: &Limits,
         connections: Connections,
     ) -> Result<Self, WorkerError> {
-        let Some(spec) = models.first().map(|model| model.spec().clone()) else {
-            return Err(WorkerError::Models("there is none".into()));
-        };
-        if let Some(other) = models.iter().map(|model| model.spec()).find(|other| **other != spec) {
-            let names = format!("{} is not {}", other.name, spec.name);
-            return Err(WorkerError::Models(names));
-        }
+        let served = Served::new(models.iter().map(|model| model.spec()))?;
         let begun = Instant::now();
         let clock: Clock = Arc::new(move || begun.elapsed().as_micros() as u64);
         let routes = Routes::default();
@@ -149,9 +141,7 @@ impl Worker {
             EngineThread::start(Engine::new(model, limits.clone()), clock.clone(), tell)
         };
         let engines = models.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
-        let text = format!("{} {}", spec.name, spec.version);
-        let model = ModelName { text, input: spec.input };
-        Ok(Self { monitor: Monitor(Arc::new(engines)), routes, connections, model, clock })
+        Ok(Self { monitor: Monitor(Arc::new(engines)), routes, connections, served, clock })
     }
 
     /// How the engines do.

@@ -112,7 +112,8 @@ options! {
         /// Whether a copy of the log's blocks is kept beside the tables when the log is on NATS, from
         /// which a tail that the servers have lost can be brought back [default: true]
         event_archive: bool = true, "SIGNCALL_EVENT_ARCHIVE", "BOOL";
-        /// The model that writes captions: a built-in one, or a folder [default: asl-basic]
+        /// The model that writes captions where a room names none: a built-in one, or a folder. The
+        /// built-in ones are served beside it [default: asl-basic]
         model: String = "asl-basic".to_owned(), "SIGNCALL_MODEL", "NAME|DIR";
         /// How many copies of the model work at once, each on a thread of its own [default: one
         /// less than there are cores]

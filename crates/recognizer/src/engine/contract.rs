@@ -1,7 +1,7 @@
 //! What goes into an engine and comes out of it, and its bounds.
 
 use crate::decode::Caption;
-use clips::Frame;
+use crate::features::Sight;
 
 /// The bounds of an engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +67,7 @@ pub struct Arrival {
     /// Number of the frame in its stream.
     pub seq: u64,
     /// What was seen.
-    pub frame: Frame,
+    pub sight: Sight,
     /// When it came, µs on the engine's clock.
     pub arrived_us: u64,
     /// Whether it must not be dropped for being late: it was sent, or played, again.

@@ -321,7 +321,12 @@ mod tests {
     }
 
     fn arrivals(script: &[(Shows, usize)]) -> Vec<Arrival> {
-        let arrival = |(seq, frame)| Arrival { seq: seq as u64, frame, arrived_us: 0, keep: true };
+        let arrival = |(seq, frame): (usize, clips::Frame)| Arrival {
+            seq: seq as u64,
+            sight: frame.into(),
+            arrived_us: 0,
+            keep: true,
+        };
         frames(script).into_iter().enumerate().map(arrival).collect()
     }
 

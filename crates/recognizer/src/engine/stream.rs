@@ -1,9 +1,9 @@
 //! One stream of an engine: frames that wait, the hop under way, the decoder.
 
 use super::{Arrival, Output, Overload, Pace, StreamRef};
-use crate::decode::{Caption, Decoder, Gate};
-use crate::features::Extractor;
-use crate::model::{Hop, Model, StreamState};
+use crate::decode::{Caption, Decoder};
+use crate::features::Senses;
+use crate::model::{Hop, Input, Model, StreamState};
 use std::collections::VecDeque;
 
 /// Why everything before a place in the stream becomes final.
@@ -42,6 +42,7 @@ struct Row {
 pub(super) struct Stream {
     room: u64,
     pace: Pace,
+    input: Input,
     /// A gap of capture time that ends the utterance, µs.
     gap_us: u64,
     waiting: VecDeque<Item>,
@@ -51,8 +52,7 @@ pub(super) struct Stream {
     features: Vec<f32>,
     end: Option<End>,
     /// Everything that starts from zero with an utterance.
-    extractor: Extractor,
-    gate: Gate,
+    senses: Senses,
     state: StreamState,
     decoder: Decoder,
     /// Number of the utterance's first frame; capture time of the last one taken, µs.
@@ -70,14 +70,14 @@ impl Stream {
         Self {
             room,
             pace,
+            input: spec.input,
             gap_us: u64::from(spec.emission.idle_ms) * 1_000,
             waiting: VecDeque::new(),
             taken: Vec::new(),
             rows: Vec::new(),
             features: Vec::new(),
             end: None,
-            extractor: Extractor::new(),
-            gate: Gate::default(),
+            senses: Senses::new(spec.input),
             state: model.new_state(),
             decoder: Decoder::new(spec),
             utterance: None,
@@ -183,7 +183,7 @@ impl Stream {
                 dropped += 1;
                 continue;
             }
-            let time_us = arrival.frame.time_us;
+            let time_us = arrival.sight.time_us();
             let apart = |last: u64| time_us < last || time_us - last >= self.gap_us;
             if self.utterance.is_some_and(|(_, last_us)| apart(last_us)) {
                 self.end = Some(End::Gap);
@@ -196,11 +196,11 @@ impl Stream {
     }
 
     fn take(&mut self, arrival: Arrival) {
-        let frame = &arrival.frame;
+        let sight = &arrival.sight;
         let (first, _) = self.utterance.unwrap_or((arrival.seq, 0));
-        self.utterance = Some((first, frame.time_us));
-        let active = self.gate.push(frame);
-        if let Some(features) = self.extractor.push(frame) {
+        self.utterance = Some((first, sight.time_us()));
+        let (active, features) = self.senses.push(sight);
+        if let Some(features) = features {
             self.features.extend_from_slice(features);
             self.rows.push(Row { taken: self.taken.len(), active });
         }
@@ -232,7 +232,7 @@ impl Stream {
         let rows = std::mem::take(&mut self.rows);
         for (row, log_probs) in rows.iter().zip(log_probs.chunks_exact(classes)) {
             let arrival = &self.taken[row.taken];
-            let time_us = arrival.frame.time_us;
+            let time_us = arrival.sight.time_us();
             self.arrivals.push_back((time_us / 1_000, arrival.arrived_us));
             let ended = self.decoder.push(time_us, log_probs, row.active, &mut captions);
             self.tell(name, &mut captions, now_us, out);
@@ -278,8 +278,7 @@ impl Stream {
 
     /// Starts the next utterance from zero.
     fn finish(&mut self, name: StreamRef, out: &mut Vec<Output>) {
-        self.extractor = Extractor::new();
-        self.gate = Gate::default();
+        self.senses = Senses::new(self.input);
         self.state.reset();
         self.utterance = None;
         self.arrivals.clear();

@@ -104,8 +104,8 @@ impl Rig {
     }
 
     fn push(&mut self, stream: StreamRef, seq: usize, frame: &Frame) -> Result<(), Overload> {
-        let (seq, frame, arrived_us) = (seq as u64, frame.clone(), self.now.get());
-        self.engine.push(stream, Arrival { seq, frame, arrived_us, keep: false })
+        let (seq, sight, arrived_us) = (seq as u64, frame.clone().into(), self.now.get());
+        self.engine.push(stream, Arrival { seq, sight, arrived_us, keep: false })
     }
 
     /// Steps until nobody is ready.
@@ -246,7 +246,7 @@ fn stale_frames_are_dropped_unless_they_must_be_kept() {
         let mut rig = Rig::new(toy(4), Limits::default());
         let stream = rig.open(pace);
         for (seq, frame) in frames(&[(Shows::Right, 10)]).into_iter().enumerate() {
-            let arrival = Arrival { seq: seq as u64, frame, arrived_us: 0, keep };
+            let arrival = Arrival { seq: seq as u64, sight: frame.into(), arrived_us: 0, keep };
             rig.engine.push(stream, arrival).expect("open");
         }
         rig.now.set(Limits::default().stale_us + 1);
@@ -284,7 +284,9 @@ fn a_broken_model_is_an_error() {
     let mut engine = Engine::new(model, Limits::default());
     let stream = engine.open(1, Pace::Live, 0).expect("a slot");
     let frame = frames(&[(Shows::Right, 1)]).remove(0);
-    engine.push(stream, Arrival { seq: 0, frame, arrived_us: 0, keep: false }).expect("open");
+    engine
+        .push(stream, Arrival { seq: 0, sight: frame.into(), arrived_us: 0, keep: false })
+        .expect("open");
     engine.step(&|| 0, &mut Vec::new()).expect_err("broken");
 }
 

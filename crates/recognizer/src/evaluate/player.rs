@@ -3,10 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use clips::landmarks::Frame;
-
-use crate::decode::{Caption, Decoder, Gate};
-use crate::features::Extractor;
+use crate::decode::{Caption, Decoder};
+use crate::features::{Senses, Sight};
 use crate::model::{Hop, Model, ModelError, StreamState};
 
 /// What a stream brought forth.
@@ -34,11 +32,10 @@ impl Played {
 pub struct Player<'m> {
     model: &'m mut dyn Model,
     hop: usize,
-    extractor: Extractor,
-    gate: Gate,
+    senses: Senses,
     state: StreamState,
     decoder: Decoder,
-    waiting: Vec<Frame>,
+    waiting: Vec<Sight>,
     out: Vec<Caption>,
     played: Played,
 }
@@ -49,8 +46,7 @@ impl<'m> Player<'m> {
     pub fn new(model: &'m mut dyn Model, hop: usize) -> Self {
         Self {
             hop: hop.max(1),
-            extractor: Extractor::new(),
-            gate: Gate::default(),
+            senses: Senses::new(model.spec().input),
             state: model.new_state(),
             decoder: Decoder::new(model.spec()),
             waiting: Vec::new(),
@@ -61,8 +57,8 @@ impl<'m> Player<'m> {
     }
 
     /// Takes a frame; computes when a hop is full. Returns how many finals there are by now.
-    pub fn push(&mut self, frame: &Frame) -> Result<usize, ModelError> {
-        self.waiting.push(frame.clone());
+    pub fn push(&mut self, sight: impl Into<Sight>) -> Result<usize, ModelError> {
+        self.waiting.push(sight.into());
         self.played.frames += 1;
         if self.waiting.len() >= self.hop {
             self.step()?;
@@ -93,11 +89,11 @@ impl<'m> Player<'m> {
     /// Waiting frames up to the end of the utterance; how many they were.
     fn utterance(&mut self) -> Result<usize, ModelError> {
         let (mut features, mut seen) = (Vec::new(), Vec::new());
-        for (index, frame) in self.waiting.iter().enumerate() {
-            let active = self.gate.push(frame);
-            if let Some(numbers) = self.extractor.push(frame) {
+        for (index, sight) in self.waiting.iter().enumerate() {
+            let (active, numbers) = self.senses.push(sight);
+            if let Some(numbers) = numbers {
                 features.extend_from_slice(numbers);
-                seen.push((index, frame.time_us, active));
+                seen.push((index, sight.time_us(), active));
             }
         }
         let mut log_probs = Vec::new();
@@ -108,8 +104,7 @@ impl<'m> Player<'m> {
             self.played.log_probs.extend_from_slice(row);
             if self.decoder.push(time_us, row, active, &mut self.out) {
                 self.state.reset();
-                self.extractor = Extractor::new();
-                self.gate = Gate::default();
+                self.senses = Senses::new(self.model.spec().input);
                 return Ok(index + 1);
             }
         }

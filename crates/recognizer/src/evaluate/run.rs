@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use clips::landmarks::Frame;
-
 use super::measures::{Edits, align, edit_distance, forced_scores, percentiles, share};
 use super::{
     ClassMeasures, EvaluateError, EvaluateOptions, Evaluation, Percentiles, Player, SignerMeasures,
@@ -14,12 +12,12 @@ use super::{
 };
 use crate::decode::Caption;
 use crate::engine::{Arrival, Engine, Limits, Output, Pace};
-use crate::features::TICK_US;
+use crate::features::{Sight, TICK_US};
 use crate::model::{BUILT_IN, Kind, Label, Model, ModelError, built_in, load};
-use crate::train::data::{Row, STILLS, read, rows};
+use crate::train::data::{Row, STILLS, is_photo, read, read_photo, rows};
 
 /// A photograph is shown this many frames: one second.
-const PHOTO_FRAMES: usize = 15;
+const PHOTO_FRAMES: u64 = 15;
 /// Media time played at real pace, microseconds.
 const REAL_PACE_US: u64 = 60_000_000;
 /// How many of the best labels count for `forced_top5`.
@@ -110,32 +108,32 @@ fn play_all(options: &EvaluateOptions, part: &[Row]) -> Result<Vec<Case>, Evalua
 }
 
 /// What a file is to be measured on: itself, or each of its photographs for a second.
-fn takes(row: &Row) -> Result<Vec<Vec<Frame>>, EvaluateError> {
-    let frames = frames(&row.path)?;
-    if row.flag != STILLS {
-        return Ok(vec![frames]);
+fn takes(row: &Row) -> Result<Vec<Vec<Sight>>, EvaluateError> {
+    let mut unused = sha2::Digest::new_with_prefix([]);
+    let shown = |photo: Sight| (0..PHOTO_FRAMES).map(|i| photo.clone().at(i * TICK_US)).collect();
+    if is_photo(&row.path) {
+        let photo = read_photo(&row.path, &mut unused)?.small(0);
+        return Ok(vec![shown(photo.into())]);
     }
-    let shown = |photo: &Frame| {
-        let at = |i: usize| Frame { time_us: i as u64 * TICK_US, ..photo.clone() };
-        (0..PHOTO_FRAMES).map(at).collect()
-    };
-    Ok(frames.iter().map(shown).collect())
+    let frames = read(&row.path, &mut unused)?.into_iter().map(Sight::from);
+    Ok(if row.flag == STILLS { frames.map(shown).collect() } else { vec![frames.collect()] })
 }
 
-fn frames(path: &Path) -> Result<Vec<Frame>, EvaluateError> {
-    Ok(read(path, &mut sha2::Digest::new_with_prefix([]))?)
+/// The first of them, where only one is played.
+fn sights(row: &Row) -> Result<Vec<Sight>, EvaluateError> {
+    Ok(takes(row)?.into_iter().next().unwrap_or_default())
 }
 
 fn play(
     engine: &mut Engine,
     whole: &mut dyn Model,
     row: &Row,
-    frames: &[Frame],
+    frames: &[Sight],
 ) -> Result<Case, EvaluateError> {
     let (finals, compute) = stream(engine, frames)?;
     let mut player = Player::new(whole, frames.len() + 1);
     for frame in frames {
-        player.push(frame)?;
+        player.push(frame.clone())?;
     }
     let offline = player.finish()?;
     let spec = engine.spec();
@@ -159,25 +157,25 @@ fn play(
 }
 
 /// From the first frame to one frame after the last.
-fn media_us(frames: &[Frame]) -> u64 {
+fn media_us(frames: &[Sight]) -> u64 {
     let (Some(first), Some(last)) = (frames.first(), frames.last()) else { return 0 };
-    let span = last.time_us - first.time_us;
+    let span = last.time_us() - first.time_us();
     span + span.checked_div(frames.len() as u64 - 1).unwrap_or(TICK_US)
 }
 
 /// One stream through the engine, on the frames' own clock; its finals and the time it computed.
 fn stream(
     engine: &mut Engine,
-    frames: &[Frame],
+    frames: &[Sight],
 ) -> Result<(Vec<Caption>, Duration), EvaluateError> {
     let mut finals = Vec::new();
     let mut compute = Duration::ZERO;
     let mut now = 0;
     let stream = engine.open(0, Pace::Upload, now)?;
     for (seq, frame) in frames.iter().enumerate() {
-        now = frame.time_us;
-        let frame = frame.clone();
-        engine.push(stream, Arrival { seq: seq as u64, frame, arrived_us: now, keep: true })?;
+        now = frame.time_us();
+        let (seq, sight, arrived_us) = (seq as u64, frame.clone(), now);
+        engine.push(stream, Arrival { seq, sight, arrived_us, keep: true })?;
         compute += steps(engine, now, &mut finals)?;
     }
     engine.flush(stream, frames.len() as u64, now)?;
@@ -240,7 +238,7 @@ fn play_sentences(
                 let problem = format!("sentence {id}: no clip {} is evaluated", path.display());
                 return Err(EvaluateError::Sentences { path: file.to_owned(), line: 0, problem });
             };
-            let frames = frames(&row.path)?;
+            let frames = sights(row)?;
             let end = start + media_us(&frames);
             if row.label.is_empty() {
                 silent.push(start / 1_000..end / 1_000);
@@ -248,7 +246,11 @@ fn play_sentences(
             } else {
                 labels.push(row.label.clone());
             }
-            joined.extend(frames.into_iter().map(|f| Frame { time_us: start + f.time_us, ..f }));
+            let later = |sight: Sight| {
+                let time_us = start + sight.time_us();
+                sight.at(time_us)
+            };
+            joined.extend(frames.into_iter().map(later));
             start = end;
         }
         let (finals, _) = stream(&mut engine, &joined)?;
@@ -280,7 +282,7 @@ fn real_pace(
     let hop = model.spec().hop_frames;
     let (mut latencies, mut media) = (Vec::new(), 0);
     for row in clips.iter().filter(|row| !row.label.is_empty() && row.flag != STILLS) {
-        let frames = frames(&row.path)?;
+        let frames = sights(row)?;
         media += media_us(&frames);
         if media > REAL_PACE_US {
             break;
@@ -289,9 +291,9 @@ fn real_pace(
         let begun = Instant::now();
         let mut told = Vec::new();
         for frame in &frames {
-            let due = Duration::from_micros(frame.time_us);
+            let due = Duration::from_micros(frame.time_us());
             std::thread::sleep(due.saturating_sub(begun.elapsed()));
-            told.resize(player.push(frame)?, begun.elapsed());
+            told.resize(player.push(frame.clone())?, begun.elapsed());
         }
         let played = player.finish()?;
         told.resize(played.finals.len(), begun.elapsed());

@@ -3,6 +3,10 @@
 
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
 
+mod patches;
+
+pub use patches::patches;
+
 /// Keeps the root mean square away from zero.
 const NORM_EPSILON: f64 = 1e-5;
 

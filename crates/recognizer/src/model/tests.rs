@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 
-use super::landmarks::{Architecture, LandmarkModel, Start};
+use super::landmarks::Architecture;
+use super::net::CandleModel;
+use super::trunk::Start;
 use super::{
     EmissionSettings, Hop, Input, Kind, Label, Model, ModelError, ModelSpec, Normalization,
 };
@@ -24,14 +26,14 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|_| next()).collect()
 }
 
-fn model() -> LandmarkModel {
+fn model() -> CandleModel {
     let architecture =
         Architecture { hand: 8, body: 8, width: 16, expand: 2, kernel: 5, dilations: vec![1, 4] };
     let label = |text: &str| Label { text: text.to_owned(), kind: Kind::Word };
     let spec = ModelSpec {
         name: "test".to_owned(),
         version: "1".to_owned(),
-        architecture,
+        architecture: super::Architecture::Landmarks(architecture),
         input: Input::Landmarks,
         vocabulary: ["one", "two", "three"].map(label).to_vec(),
         hop_frames: 2,
@@ -52,10 +54,10 @@ fn model() -> LandmarkModel {
         let value = Tensor::from_vec(values, shape, &Device::Cpu).unwrap();
         weights.insert(name, value.affine(factor, offset).unwrap());
     }
-    LandmarkModel::new(spec, &weights, Device::Cpu).unwrap()
+    CandleModel::new(spec, &weights, Device::Cpu).unwrap()
 }
 
-fn play(model: &mut LandmarkModel, features: &[f32], hops: &[usize]) -> Vec<f32> {
+fn play(model: &mut CandleModel, features: &[f32], hops: &[usize]) -> Vec<f32> {
     let mut state = model.new_state();
     let (mut log_probs, mut at) = (Vec::new(), 0);
     for hop in hops.iter().cycle() {
@@ -138,6 +140,6 @@ fn what_does_not_fit_is_refused() {
     let hop = Hop { state: &mut state, features: &torn, log_probs: &mut log_probs };
     assert!(matches!(model.step(&mut [hop]), Err(ModelError::Features { .. })));
     let spec = model.spec().clone();
-    let missing = LandmarkModel::new(spec, &BTreeMap::new(), Device::Cpu);
+    let missing = CandleModel::new(spec, &BTreeMap::new(), Device::Cpu);
     assert!(matches!(missing, Err(ModelError::Mismatch(_))));
 }

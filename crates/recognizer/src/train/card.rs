@@ -4,7 +4,10 @@
 use std::fmt::Write;
 
 use super::{TrainOptions, TrainReport};
-use crate::model::{Kind, ModelSpec};
+use crate::model::{Architecture, Kind, ModelSpec};
+
+/// More signers than this are told together.
+const MANY: usize = 12;
 
 /// What every model trained here has in common.
 const LIMITS: &str = "\
@@ -32,14 +35,23 @@ const LIMITS: &str = "\
 /// `MODEL_CARD.md`.
 pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainReport) -> String {
     let mut card = format!("# Model card: {} (version {})\n\n", spec.name, spec.version);
-    let a = &spec.architecture;
+    let shape = spec.architecture.shape();
+    let (from, front) = match &spec.architecture {
+        Architecture::Landmarks(a) => (
+            "landmarks of hands and upper body",
+            format!("hand encoder {}, body encoder {}", a.hand, a.body),
+        ),
+        Architecture::Pixels(a) => (
+            "pictures (the square in the middle, 64 × 64 grays and their change)",
+            format!("convolutions of {:?} channels", a.channels),
+        ),
+    };
     // Writing to a string can't fail.
     let _ = writeln!(
         card,
-        "Streaming recognition from landmarks of hands and upper body: a causal net of {} weights \
-         (hand encoder {}, body encoder {}, trunk {}, blocks of {} taps at {:?} frames), one frame \
-         every 67 ms, no look-ahead.\n",
-        report.parameters, a.hand, a.body, a.width, a.kernel, a.dilations
+        "Streaming recognition from {from}: a causal net of {} weights ({front}, trunk {}, blocks of \
+         {} taps at {:?} frames), one frame every 67 ms, no look-ahead.\n",
+        report.parameters, shape.width, shape.kernel, shape.dilations
     );
     for (title, kind) in [("Signs", Kind::Word), ("Letters", Kind::Letter)] {
         let labels = spec.vocabulary.iter().filter(|label| label.kind == kind);
@@ -66,8 +78,17 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
         spec.data_hash
     );
     card += "| signer | clips trained on | labels |\n|---|---|---|\n";
-    for (signer, clips, labels) in &report.signers {
-        let _ = writeln!(card, "| {signer} | {clips} | {labels} |");
+    if let [(first, ..), .., (last, ..)] = report.signers.as_slice()
+        && report.signers.len() > MANY
+    {
+        let clips: usize = report.signers.iter().map(|(_, clips, _)| clips).sum();
+        let labels = spec.vocabulary.len();
+        let signers = report.signers.len();
+        let _ = writeln!(card, "| {signers}, {first} to {last} | {clips} | {labels} |");
+    } else {
+        for (signer, clips, labels) in &report.signers {
+            let _ = writeln!(card, "| {signer} | {clips} | {labels} |");
+        }
     }
     card += "\n## Results\n\n| clips | number | forced top-1 |\n|---|---|---|\n";
     let _ = writeln!(
@@ -76,12 +97,22 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
         report.validation_clips,
         100.0 * report.validation_top1
     );
-    for (signer, clips, top1) in &report.held_out {
+    if report.held_out.len() > MANY {
+        let signers = report.held_out.len();
+        let all: usize = report.held_out.iter().map(|(_, clips, _)| clips).sum();
+        let right: f32 = report.held_out.iter().map(|(_, n, top1)| *n as f32 * top1).sum();
+        let worst = report.held_out.iter().map(|(.., top1)| *top1).fold(1.0, f32::min);
         let _ = writeln!(
             card,
-            "| signer {signer}, never trained on | {clips} | {:.1} % |",
-            100.0 * top1
+            "| {signers} signers, never trained on (the worst: {:.1} %) | {all} | {:.1} % |",
+            100.0 * worst,
+            100.0 * right / all.max(1) as f32
         );
+    } else {
+        for (signer, clips, top1) in &report.held_out {
+            let top1 = 100.0 * top1;
+            let _ = writeln!(card, "| signer {signer}, never trained on | {clips} | {top1:.1} % |");
+        }
     }
     card += "\nPictures: `learning_curve.svg`, `confusion.svg`.\n\n";
     card + LIMITS

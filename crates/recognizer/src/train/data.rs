@@ -1,4 +1,5 @@
-//! Folders of clips: `clips.csv` (`path,label,signer,frames,flag`) and the `.pose` files it names.
+//! Folders of clips: `clips.csv` (`path,label,signer,frames,flag`) and the `.pose` files or JPEG
+//! photographs it names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,12 @@ use clips::landmarks::Frame;
 use sha2::{Digest, Sha256};
 
 use super::TrainError;
+use super::material::Material;
+use crate::features::picture::Gray;
 
 /// One training clip in memory.
 #[derive(Clone, Debug)]
-pub struct Clip {
+pub struct Clip<T = Vec<Frame>> {
     /// The file.
     pub path: PathBuf,
     /// What is signed; empty for "no sign".
@@ -23,21 +26,23 @@ pub struct Clip {
     pub siblings: usize,
     /// Every frame is a photograph of its own.
     pub stills: bool,
-    /// What is in it.
-    pub frames: Vec<Frame>,
+    /// What is in it: landmarks, or a photograph.
+    pub frames: T,
 }
 
 /// The flag of files whose frames are single photographs.
 pub const STILLS: &str = "stills";
 /// The last share of each label's and signer's clips is for validation.
-const VALIDATION_SHARE: f32 = 0.12;
+pub(super) const VALIDATION_SHARE: f32 = 0.12;
+
+impl<T> Clip<T> {
+    /// Whether this is one of the last file numbers of its label and signer.
+    pub(super) fn is_late(&self) -> bool {
+        self.number as f32 >= self.siblings as f32 * (1.0 - VALIDATION_SHARE)
+    }
+}
 
 impl Clip {
-    /// Whether this clip is for validation: the last file numbers of its label and signer.
-    pub fn for_validation(&self) -> bool {
-        !self.stills && self.number as f32 >= self.siblings as f32 * (1.0 - VALIDATION_SHARE)
-    }
-
     /// Whether any frame shows a body.
     pub fn has_body(&self) -> bool {
         self.frames.iter().any(|frame| frame.body.is_some())
@@ -93,13 +98,13 @@ pub fn rows(folder: &Path) -> Result<Vec<Row>, TrainError> {
 
 /// Reads the clips of all `folders`, without those that have a flag of `skip_flags` or a label of
 /// `skip_labels`, in the order of the files; also a digest of everything read.
-pub fn load(
+pub fn load<T: Material>(
     folders: &[PathBuf],
     skip_flags: &BTreeSet<String>,
     skip_labels: &BTreeSet<String>,
-) -> Result<(Vec<Clip>, String), TrainError> {
+) -> Result<(Vec<Clip<T>>, String), TrainError> {
     let mut digest = Sha256::new();
-    let mut clips: Vec<Clip> = Vec::new();
+    let mut clips: Vec<Clip<T>> = Vec::new();
     for folder in folders {
         let rows: Vec<Row> = rows(folder)?
             .into_iter()
@@ -107,8 +112,8 @@ pub fn load(
             .collect();
         let first = clips.len();
         for row in &rows {
-            let frames = read(&row.path, &mut digest)?;
-            let alike = |clip: &&Clip| clip.label == row.label && clip.signer == row.signer;
+            let frames = T::read(&row.path, &mut digest)?;
+            let alike = |clip: &&Clip<T>| clip.label == row.label && clip.signer == row.signer;
             let number = clips[first..].iter().filter(alike).count();
             clips.push(Clip {
                 path: row.path.clone(),
@@ -126,6 +131,22 @@ pub fn load(
     Ok((clips, hex::encode(digest.finalize())))
 }
 
+/// Whether a file is a photograph, by its name.
+pub fn is_photo(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    ["jpg", "jpeg"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+}
+
+/// One photograph; it is bound as pictures that are sent live are.
+pub fn read_photo(path: &Path, digest: &mut Sha256) -> Result<Gray, TrainError> {
+    let failed = |source| TrainError::File { action: "read", path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(failed)?;
+    digest.update(&bytes);
+    let wrong = |problem: String| TrainError::Photo { path: path.to_owned(), problem };
+    let image = clips::Image::new(0, false, &bytes).map_err(|fault| wrong(fault.to_string()))?;
+    Gray::decode(&image).map_err(|error| wrong(error.to_string()))
+}
+
 /// The frames of one file.
 pub fn read(path: &Path, digest: &mut Sha256) -> Result<Vec<Frame>, TrainError> {
     let failed = |source| TrainError::File { action: "read", path: path.to_owned(), source };
@@ -135,7 +156,7 @@ pub fn read(path: &Path, digest: &mut Sha256) -> Result<Vec<Frame>, TrainError> 
     Ok(clips::pose::parse(&bytes).map_err(wrong)?.frames)
 }
 
-fn count_siblings(clips: &mut [Clip]) {
+fn count_siblings<T>(clips: &mut [Clip<T>]) {
     let mut counts = std::collections::BTreeMap::new();
     for clip in clips.iter() {
         *counts.entry((clip.label.clone(), clip.signer.clone())).or_insert(0) += 1;

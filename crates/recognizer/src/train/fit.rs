@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use candle_core::{D, Device, Tensor};
+use clips::landmarks::Frame;
 
 use super::data::{self, Clip};
+use super::material::{Material, Source};
 use super::optimizer::Optimizer;
 use super::random::Dice;
-use super::splice::{Corpus, MAX_FRAMES, Sequence, extract};
-use super::{Progress, TrainError, TrainOptions, TrainReport, card, loss, pictures, stats};
-use crate::decode::EmissionSettings;
-use crate::features::FEATURES;
-use crate::model::landmarks::{Architecture, Net};
-use crate::model::{BLANK, Input, Kind, Label, ModelSpec, Normalization};
+use super::splice::{MAX_FRAMES, Sequence};
+use super::{Progress, TrainError, TrainOptions, TrainReport, card, loss, pictures};
+use crate::features::picture::Gray;
+use crate::model::net::Net;
+use crate::model::{Architecture, BLANK, Kind, Label, ModelSpec, Normalization};
 
 /// A block's contribution is left out this often in training.
 const DROP_PATH: f32 = 0.1;
@@ -39,23 +40,47 @@ pub(crate) struct Measured {
     pub(crate) pairs: Vec<(String, String)>,
 }
 
-struct Split {
-    train: Vec<Clip>,
-    validation: Vec<Clip>,
-    held_out: Vec<Clip>,
+struct Split<T> {
+    train: Vec<Clip<T>>,
+    validation: Vec<Clip<T>>,
+    held_out: Vec<Clip<T>>,
 }
 
 /// Trains a model and writes `model.json`, `weights.safetensors`, `MODEL_CARD.md`, the learning
 /// curve and the confusion matrix to `options.out`.
 pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainReport, TrainError> {
+    let mut photos = 0;
+    let mut files = 0;
+    for folder in &options.clips {
+        let rows = data::rows(folder)?;
+        files += rows.len();
+        photos += rows.iter().filter(|row| data::is_photo(&row.path)).count();
+    }
+    if photos == 0 {
+        return train::<Vec<Frame>>(options, progress);
+    }
+    if photos == files {
+        return train::<Gray>(options, progress);
+    }
+    let problem = format!(
+        "{photos} of {files} clips are photographs: a model looks at photographs or at .pose clips, \
+         not at both"
+    );
+    Err(TrainError::Data(problem))
+}
+
+fn train<T: Material>(
+    options: &TrainOptions,
+    progress: &mut dyn Progress,
+) -> Result<TrainReport, TrainError> {
     let write = |source| TrainError::File { action: "write", path: options.out.clone(), source };
     std::fs::create_dir_all(&options.out).map_err(write)?;
     progress.begin("reading clips", 0);
     let skip = (&options.skip_flags, &options.skip_labels);
-    let (clips, data_hash) = data::load(&options.clips, skip.0, skip.1)?;
+    let (clips, data_hash) = data::load::<T>(&options.clips, skip.0, skip.1)?;
     let split = split(clips, options)?;
     let mut spec = describe(options, &split.train, data_hash);
-    spec.normalization = stats::normalization(&split.train);
+    spec.normalization = T::normalization(&split.train);
     let device = Device::Cpu;
     let weights = spec.architecture.weights(spec.classes());
     let mut optimizer = Optimizer::new(&weights, options.steps, options.seed, &device)?;
@@ -67,8 +92,8 @@ pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainR
         (1..).zip(&spec.vocabulary).map(|(c, l)| (l.text.clone(), c)).collect();
     let validation = split.validation;
     let signers = signers(&split.train);
-    let corpus =
-        Corpus::new(split.train, |label| class.get(label).copied().unwrap_or(BLANK as u32));
+    let class = |label: &str| class.get(label).copied().unwrap_or(BLANK as u32);
+    let corpus = T::Corpus::new(split.train, &class);
     let net = Net::new(&spec.architecture, &spec.normalization, &optimizer.weights(), &device)?;
     let begun = Instant::now();
     let mut curve = Vec::new();
@@ -92,18 +117,18 @@ pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainR
         progress.advance(&format!("loss {loss:.3}, validation top-1 {:.1} %", 100.0 * last));
     }
     let seconds = begun.elapsed().as_secs_f64();
-    crate::synthetic::learn(corpus.clips(), &options.out.join("synthetic.safetensors"))?;
+    T::finish(corpus.clips(), &options.out)?;
     finish(options, &spec, &optimizer, signers, &validation, &split.held_out, &curve, seconds)
 }
 
 #[expect(clippy::too_many_arguments, reason = "everything a finished training knows")]
-fn finish(
+fn finish<T: Material>(
     options: &TrainOptions,
     spec: &ModelSpec,
     optimizer: &Optimizer,
     signers: Vec<(String, usize, usize)>,
-    validation: &[Clip],
-    held_out: &[Clip],
+    validation: &[Clip<T>],
+    held_out: &[Clip<T>],
     curve: &[Look],
     seconds: f64,
 ) -> Result<TrainReport, TrainError> {
@@ -120,7 +145,7 @@ fn finish(
     };
     let mut pairs = on_validation.pairs;
     for signer in &options.hold_out {
-        let own: Vec<Clip> = held_out.iter().filter(|c| &c.signer == signer).cloned().collect();
+        let own: Vec<Clip<T>> = held_out.iter().filter(|c| &c.signer == signer).cloned().collect();
         let measured = measure(spec, &weights, &own)?;
         report.held_out.push((signer.clone(), measured.pairs.len(), measured.top1));
         if !measured.pairs.is_empty() {
@@ -144,7 +169,7 @@ fn finish(
 }
 
 /// Each signer's clips and labels.
-fn signers(clips: &[Clip]) -> Vec<(String, usize, usize)> {
+fn signers<T>(clips: &[Clip<T>]) -> Vec<(String, usize, usize)> {
     let mut all: BTreeMap<&str, (usize, BTreeSet<&str>)> = BTreeMap::new();
     for clip in clips {
         let (count, labels) = all.entry(&clip.signer).or_default();
@@ -154,12 +179,12 @@ fn signers(clips: &[Clip]) -> Vec<(String, usize, usize)> {
     all.into_iter().map(|(signer, (n, labels))| (signer.to_owned(), n, labels.len())).collect()
 }
 
-fn split(clips: Vec<Clip>, options: &TrainOptions) -> Result<Split, TrainError> {
+fn split<T: Material>(clips: Vec<Clip<T>>, options: &TrainOptions) -> Result<Split<T>, TrainError> {
     let mut split = Split { train: Vec::new(), validation: Vec::new(), held_out: Vec::new() };
     for clip in clips {
         if options.hold_out.contains(&clip.signer) {
             split.held_out.push(clip);
-        } else if clip.for_validation() {
+        } else if T::validates(&clip) {
             split.validation.push(clip);
         } else {
             split.train.push(clip);
@@ -172,7 +197,11 @@ fn split(clips: Vec<Clip>, options: &TrainOptions) -> Result<Split, TrainError> 
 }
 
 /// The model's description: the labels of the clips, words first.
-fn describe(options: &TrainOptions, clips: &[Clip], data_hash: String) -> ModelSpec {
+fn describe<T: Material>(
+    options: &TrainOptions,
+    clips: &[Clip<T>],
+    data_hash: String,
+) -> ModelSpec {
     let mut texts: Vec<&str> = clips.iter().map(|clip| clip.label.as_str()).collect();
     texts.sort_unstable();
     texts.dedup();
@@ -188,11 +217,11 @@ fn describe(options: &TrainOptions, clips: &[Clip], data_hash: String) -> ModelS
     ModelSpec {
         name: name.unwrap_or_default(),
         version: "1".to_owned(),
-        architecture: Architecture::default(),
-        input: Input::Landmarks,
+        architecture: Architecture::of(T::INPUT),
+        input: T::INPUT,
         vocabulary,
         hop_frames: HOP_FRAMES,
-        emission: EmissionSettings::default(),
+        emission: T::emission(),
         temperature: 1.0,
         normalization: Normalization::default(),
         data_hash,
@@ -210,23 +239,24 @@ fn update(
     let device = Device::Cpu;
     let batch = sequences.len();
     let frames = sequences.iter().map(|s| s.allowed.len()).max().unwrap_or(1).min(MAX_FRAMES);
-    let mut x = vec![0.0f32; batch * frames * FEATURES];
+    let frame = spec.input.frame_len();
+    let mut x = vec![0.0f32; batch * frames * frame];
     let mut allowed: Vec<&[u32]> = vec![&[]; batch * frames];
     for (row, sequence) in sequences.iter().enumerate() {
-        let at = row * frames * FEATURES;
+        let at = row * frames * frame;
         x[at..at + sequence.features.len()].copy_from_slice(&sequence.features);
         for (time, set) in sequence.allowed.iter().enumerate() {
             allowed[row * frames + time] = set;
         }
     }
-    let x = Tensor::from_vec(x, (batch, frames, FEATURES), &device)?;
+    let x = Tensor::from_vec(x, (batch, frames, frame), &device)?;
     let drop = |dice: &mut Dice| {
         let keep =
             |dice: &mut Dice| if dice.chance(DROP_PATH) { 0.0 } else { 1.0 / (1.0 - DROP_PATH) };
         let factors: Vec<f32> = (0..batch).map(|_| keep(dice)).collect();
         Tensor::from_vec(factors, (batch, 1, 1), &device)
     };
-    let blocks = spec.architecture.dilations.len();
+    let blocks = spec.architecture.shape().dilations.len();
     let drops = (0..blocks).map(|_| drop(dice)).collect::<Result<Vec<_>, _>>()?;
     let (logits, _) = net.forward(&x, &net.no_past(batch, &device)?, Some(&drops))?;
     let logits = logits.reshape((batch * frames, spec.classes()))?;
@@ -236,31 +266,32 @@ fn update(
 }
 
 /// The forced choice for each labelled clip, without streaming: quick enough for during training.
-pub(crate) fn measure(
+pub(crate) fn measure<T: Material>(
     spec: &ModelSpec,
     weights: &BTreeMap<String, Tensor>,
-    clips: &[Clip],
+    clips: &[Clip<T>],
 ) -> Result<Measured, TrainError> {
     let device = Device::Cpu;
     let net = Net::new(&spec.architecture, &spec.normalization, weights, &device)?;
-    let known = |clip: &&Clip| spec.vocabulary.iter().any(|label| label.text == clip.label);
-    let clips: Vec<&Clip> = clips.iter().filter(|clip| !clip.stills).filter(known).collect();
-    let mut by_length: BTreeMap<usize, Vec<&Clip>> = BTreeMap::new();
-    for clip in &clips {
-        by_length.entry(clip.frames.len()).or_default().push(clip);
+    let frame = spec.input.frame_len();
+    let known = |clip: &&Clip<T>| spec.vocabulary.iter().any(|label| label.text == clip.label);
+    let mut by_length: BTreeMap<usize, Vec<(&str, Vec<f32>)>> = BTreeMap::new();
+    for clip in clips.iter().filter(|clip| !clip.stills).filter(known) {
+        let features = clip.frames.features();
+        by_length.entry(features.len() / frame).or_default().push((&clip.label, features));
     }
     let mut pairs = Vec::with_capacity(clips.len());
     for (frames, equal) in by_length {
         for group in equal.chunks(MEASURE_BATCH) {
-            let x: Vec<f32> = group.iter().flat_map(|clip| extract(&clip.frames)).collect();
-            let x = Tensor::from_vec(x, (group.len(), frames, FEATURES), &device)?;
+            let x: Vec<f32> = group.iter().flat_map(|(_, features)| features).copied().collect();
+            let x = Tensor::from_vec(x, (group.len(), frames, frame), &device)?;
             let (logits, _) = net.forward(&x, &net.no_past(group.len(), &device)?, None)?;
             let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-            for (clip, rows) in group.iter().zip(log_probs.to_vec3::<f32>()?) {
+            for ((label, _), rows) in group.iter().zip(log_probs.to_vec3::<f32>()?) {
                 let scores = crate::evaluate::forced_scores(rows.iter().map(Vec::as_slice));
                 let best = scores.first().and_then(|&(class, _)| spec.label(class));
                 let best = best.map_or_else(String::new, |label| label.text.clone());
-                pairs.push((clip.label.clone(), best));
+                pairs.push(((*label).to_owned(), best));
             }
         }
     }

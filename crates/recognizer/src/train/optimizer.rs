@@ -7,7 +7,7 @@ use std::path::Path;
 use candle_core::{Device, Result, Tensor, Var, backprop::GradStore};
 
 use super::random::Dice;
-use crate::model::landmarks::Start;
+use crate::model::trunk::Start;
 
 const BETA: (f64, f64) = (0.9, 0.98);
 const EPSILON: f64 = 1e-8;

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 /// A seeded source of the few kinds of chance that training needs.
-pub(crate) struct Dice(StdRng);
+pub struct Dice(StdRng);
 
 impl Dice {
     /// The dice of part `part` of the training with this seed.

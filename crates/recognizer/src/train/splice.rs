@@ -5,6 +5,7 @@ use clips::landmarks::{Frame, Point};
 
 use super::augment::{Scene, between, clock, palm, perform, shoulders};
 use super::data::Clip;
+use super::material::Source;
 use super::random::Dice;
 use crate::features::{Extractor, FEATURES};
 use crate::model::BLANK;
@@ -23,8 +24,8 @@ const STILL_FRAMES: usize = 20;
 const STILL_CLIPS: f32 = 40.0;
 
 /// A sequence to learn from.
-pub(crate) struct Sequence {
-    /// `frames · FEATURES`.
+pub struct Sequence {
+    /// The numbers of one frame after the other.
     pub(crate) features: Vec<f32>,
     /// For each frame the classes that are right.
     pub(crate) allowed: Vec<Vec<u32>>,
@@ -58,16 +59,15 @@ impl Pool {
 }
 
 /// The training clips, and how to make sequences from them.
-pub(crate) struct Corpus {
+pub struct Corpus {
     clips: Vec<Clip>,
     classes: Vec<u32>,
     pools: Vec<Pool>,
     donors: Vec<usize>,
 }
 
-impl Corpus {
-    /// `class` tells the class of a label (blank for the empty one).
-    pub(crate) fn new(clips: Vec<Clip>, class: impl Fn(&str) -> u32) -> Self {
+impl Source<Vec<Frame>> for Corpus {
+    fn new(clips: Vec<Clip>, class: &dyn Fn(&str) -> u32) -> Self {
         let classes: Vec<u32> = clips.iter().map(|clip| class(&clip.label)).collect();
         let body: Vec<bool> = clips.iter().map(Clip::has_body).collect();
         let mut signers: Vec<&str> = clips.iter().map(|clip| clip.signer.as_str()).collect();
@@ -96,13 +96,11 @@ impl Corpus {
         Self { clips, classes, pools, donors }
     }
 
-    /// The clips it draws from.
-    pub(crate) fn clips(&self) -> &[Clip] {
+    fn clips(&self) -> &[Clip] {
         &self.clips
     }
 
-    /// One sequence by chance.
-    pub(crate) fn sequence(&self, dice: &mut Dice) -> Sequence {
+    fn sequence(&self, dice: &mut Dice) -> Sequence {
         let pool = self.pool(dice);
         let donor = (pool.mode == Mode::Mixed && !self.donors.is_empty())
             .then(|| &self.clips[self.donors[dice.below(self.donors.len())]]);
@@ -130,7 +128,9 @@ impl Corpus {
         clock(&mut story.frames);
         Sequence { features: extract(&story.frames), allowed: story.allowed }
     }
+}
 
+impl Corpus {
     fn pool(&self, dice: &mut Dice) -> &Pool {
         let total: f32 = self.pools.iter().map(|pool| pool.share).sum();
         let mut at = dice.even(0.0, total);

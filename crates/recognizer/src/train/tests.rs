@@ -6,10 +6,10 @@ use candle_core::{Device, Result, Tensor, Var};
 
 use super::loss::framewise;
 use super::random::Dice;
-use crate::features::FEATURES;
-use crate::model::Normalization;
-use crate::model::landmarks::{Architecture, Net, Start};
-use crate::model::layers::{depthwise, linear, rms_norm};
+use crate::model::layers::{depthwise, linear, patches, rms_norm};
+use crate::model::net::Net;
+use crate::model::trunk::Start;
+use crate::model::{Architecture, Normalization, landmarks, pixels};
 
 /// Size of the small steps; f32 leaves about three digits.
 const STEP: f32 = 1e-2;
@@ -66,6 +66,9 @@ fn the_gradient_of_every_layer_is_its_slope() {
             depthwise(&x[0], &x[1], dilation)
         });
     }
+    for edge in [4, 5] {
+        check("patches", &[&[2, edge, edge, 3]], |x| patches(&x[0]));
+    }
     check("log-softmax", &[&[3, 4]], |x| candle_nn::ops::log_softmax(&x[0], 1));
 }
 
@@ -99,8 +102,19 @@ fn the_gradient_of_the_loss_is_its_slope() {
     }
 }
 
-fn small() -> Architecture {
-    Architecture { hand: 6, body: 5, width: 8, expand: 2, kernel: 3, dilations: vec![1, 2] }
+fn small() -> [Architecture; 2] {
+    let (width, expand, kernel, dilations) = (8, 2, 3, vec![1, 2]);
+    let channels = vec![3, 4, 4, 4];
+    let hands = landmarks::Architecture {
+        hand: 6,
+        body: 5,
+        width,
+        expand,
+        kernel,
+        dilations: dilations.clone(),
+    };
+    let pictures = pixels::Architecture { channels, width, expand, kernel, dilations };
+    [Architecture::Landmarks(hands), Architecture::Pixels(pictures)]
 }
 
 fn weights(architecture: &Architecture, classes: usize) -> BTreeMap<String, Var> {
@@ -120,21 +134,25 @@ fn weights(architecture: &Architecture, classes: usize) -> BTreeMap<String, Var>
 
 #[test]
 fn every_weight_gets_a_gradient() {
-    let (architecture, classes) = (small(), 4);
-    let vars = weights(&architecture, classes);
-    let tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-    let normalization = Normalization { mean: vec![0.0; FEATURES], scale: vec![1.0; FEATURES] };
-    let net = Net::new(&architecture, &normalization, &tensors, &Device::Cpu).unwrap();
-    let x = noise(&[2, 9, FEATURES], 500);
-    let past = net.no_past(2, &Device::Cpu).unwrap();
-    let (logits, _) = net.forward(&x, &past, None).unwrap();
-    let sets: Vec<&[u32]> = vec![&[1]; 18];
-    let loss = framewise(&logits.reshape((18, classes)).unwrap(), &sets).unwrap();
-    let gradients = loss.backward().unwrap();
-    for (name, var) in &vars {
-        let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
-        let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
-        assert!(size > 0.0, "the gradient of {name} is zero");
+    for architecture in small() {
+        let classes = 4;
+        let frame = architecture.input().frame_len();
+        let vars = weights(&architecture, classes);
+        let named = |(name, var): (&String, &Var)| (name.clone(), var.as_tensor().clone());
+        let tensors = vars.iter().map(named).collect();
+        let normalization = Normalization { mean: vec![0.0; frame], scale: vec![1.0; frame] };
+        let net = Net::new(&architecture, &normalization, &tensors, &Device::Cpu).unwrap();
+        let x = noise(&[2, 9, frame], 500);
+        let past = net.no_past(2, &Device::Cpu).unwrap();
+        let (logits, _) = net.forward(&x, &past, None).unwrap();
+        let sets: Vec<&[u32]> = vec![&[1]; 18];
+        let loss = framewise(&logits.reshape((18, classes)).unwrap(), &sets).unwrap();
+        let gradients = loss.backward().unwrap();
+        for (name, var) in &vars {
+            let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+            let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(size > 0.0, "the gradient of {name} is zero");
+        }
     }
 }
 

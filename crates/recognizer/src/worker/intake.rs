@@ -3,16 +3,13 @@
 
 use super::report::report;
 use super::segment::Times;
+use super::served::{Served, sights};
 use super::teller::Teller;
-use super::{
-    Connections, Event, ModelName, Monitor, NOTICES, Routes, Worker, WorkerError, wall_us,
-};
+use super::{Connections, Event, Monitor, NOTICES, Routes, Worker, WorkerError, wall_us};
 use crate::engine::{
     Arrival, Clock, Command, EngineThread, Health, Overload, Pace, Refused, Ticket,
 };
-use crate::model::Input;
-use clips::Frame;
-use clips::live_wire::{self, Frames as WireFrames};
+use crate::features::Sight;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use streams::frames::{FrameBatch, FrameFormat, StreamKey};
@@ -44,19 +41,22 @@ struct Lane {
     parked: VecDeque<FrameBatch>,
     /// Whether its sender was told that it is parked.
     told: bool,
+    /// It is to go on with another model, as soon as what is open is told.
+    switching: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
     ticket: Ticket,
     engine: usize,
+    model: usize,
 }
 
 pub(super) struct Intake {
     monitor: Monitor,
     routes: Routes,
     connections: Connections,
-    model: ModelName,
+    served: Served,
     clock: Clock,
     events: mpsc::Sender<Event>,
     tellers: JoinSet<()>,
@@ -71,13 +71,13 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new(worker: Worker, events: mpsc::Sender<Event>) -> Self {
-        let Worker { monitor, routes, connections, model, clock } = worker;
+        let Worker { monitor, routes, connections, served, clock } = worker;
         Self {
             loads: vec![0; monitor.0.len()],
             monitor,
             routes,
             connections,
-            model,
+            served,
             clock,
             events,
             tellers: JoinSet::new(),
@@ -120,6 +120,7 @@ impl Intake {
                 fed: Instant::now(),
                 parked: VecDeque::new(),
                 told: false,
+                switching: false,
             };
             self.lanes.insert(batch.key.clone(), lane);
         }
@@ -157,12 +158,19 @@ impl Intake {
 
     /// Does what a teller's report asks for.
     pub(super) async fn settle(&mut self, event: Event) -> Result<(), WorkerError> {
-        let (Event::Idle(ticket) | Event::Flushed(ticket) | Event::Unwanted(ticket)) = event;
+        let (Event::Idle(ticket) | Event::Flushed(ticket, _) | Event::Unwanted(ticket)) = event;
         let Some(key) = self.keys.get(&ticket).cloned() else { return Ok(()) };
         let Some(lane) = self.lanes.get(&key) else { return Ok(()) };
         let over = match event {
             Event::Idle(_) => lane.fed.elapsed() >= FRESH && lane.parked.is_empty(),
-            Event::Flushed(_) => lane.pace == Pace::Upload,
+            Event::Flushed(_, next_seq) if lane.switching => {
+                if next_seq < lane.next_seq {
+                    return Ok(());
+                }
+                self.leave(&key).await?;
+                return self.advance(&key).await;
+            }
+            Event::Flushed(..) => lane.pace == Pace::Upload,
             Event::Unwanted(_) => true,
         };
         if !over {
@@ -184,40 +192,71 @@ impl Intake {
     async fn advance(&mut self, key: &StreamKey) -> Result<(), WorkerError> {
         while let Some(lane) = self.lanes.get_mut(key) {
             let Some(batch) = lane.parked.pop_front() else { return Ok(()) };
-            let frames = match landmarks(&batch, self.model.input) {
-                Ok(frames) => frames,
+            let place = lane.place;
+            let chosen = match place {
+                Some(place) if batch.count == 0 => Ok(place.model),
+                Some(_) | None => self.served.choose(&batch),
+            };
+            if let (Some(place), Ok(model)) = (place, &chosen)
+                && place.model != *model
+            {
+                lane.parked.push_front(batch);
+                return self.switch(key, place).await;
+            }
+            let (batch, read) = match chosen {
+                Ok(model) => sights(batch, model).await?,
+                Err(reason) => (batch, Err(reason)),
+            };
+            let (sights, model) = match read {
+                Ok(both) => both,
                 Err(reason) => {
                     self.refuse(key, reason, batch.end()).await?;
                     continue;
                 }
             };
-            let place = match lane.place {
+            let place = match place {
                 Some(place) => place,
-                None => match self.open(key, &batch, &frames).await? {
+                None => match self.open(key, &batch, &sights, model).await? {
                     Ok(place) => place,
                     Err(overload) => {
-                        tracing::debug!(%overload, room = %key.room, "a stream is parked");
-                        if let Some(lane) = self.lanes.get_mut(key) {
-                            lane.parked.push_front(batch);
-                            if lane.pace == Pace::Live && !std::mem::replace(&mut lane.told, true) {
-                                self.degraded(key, overload.to_string());
-                            }
-                        }
+                        self.park(key, batch, &overload);
                         return Ok(());
                     }
                 },
             };
-            self.feed(key, place, &batch, frames).await?;
+            self.feed(key, place, &batch, sights).await?;
         }
         Ok(())
     }
 
-    /// Opens a stream in the engine that has the fewest; `Err` inside: there is no room now.
+    /// Puts a batch back that no engine has room for.
+    fn park(&mut self, key: &StreamKey, batch: FrameBatch, overload: &Overload) {
+        tracing::debug!(%overload, room = %key.room, "a stream is parked");
+        if let Some(lane) = self.lanes.get_mut(key) {
+            lane.parked.push_front(batch);
+            if lane.pace == Pace::Live && !std::mem::replace(&mut lane.told, true) {
+                self.degraded(key, overload.to_string());
+            }
+        }
+    }
+
+    /// Lets what is open become final, so that the stream can go on with another model.
+    async fn switch(&mut self, key: &StreamKey, place: Place) -> Result<(), WorkerError> {
+        let Some(lane) = self.lanes.get_mut(key) else { return Ok(()) };
+        if std::mem::replace(&mut lane.switching, true) {
+            return Ok(());
+        }
+        let (ticket, next_seq) = (place.ticket, lane.next_seq);
+        self.send(place.engine, Command::Flush { ticket, next_seq }).await
+    }
+
+    /// Opens a stream in the model's engine that has the fewest; `Err` inside: there is no room now.
     async fn open(
         &mut self,
         key: &StreamKey,
         batch: &FrameBatch,
-        frames: &[Frame],
+        sights: &[Sight],
+        model: usize,
     ) -> Result<Result<Place, Overload>, WorkerError> {
         let Some(pace) = self.lanes.get(key).map(|lane| lane.pace) else {
             return Ok(Err(Overload::Closed));
@@ -226,15 +265,16 @@ impl Intake {
         if pace == Pace::Upload && uploads.count() >= UPLOADS {
             return Ok(Err(Overload::Slots { slots: UPLOADS }));
         }
-        let engine = (0..self.loads.len()).min_by_key(|i| self.loads[*i]).unwrap_or(0);
+        let engines = self.served.engines(model);
+        let engine = engines.min_by_key(|i| self.loads[*i]).unwrap_or(0);
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         // A live frame was captured just before it came; an upload begins when it comes.
         let captured = match pace {
-            Pace::Live => frames.last(),
-            Pace::Upload => frames.first(),
+            Pace::Live => sights.last(),
+            Pace::Upload => sights.first(),
         };
-        let captured_us = captured.map_or(0, |frame| frame.time_us as i64);
+        let captured_us = captured.map_or(0, |sight| sight.time_us() as i64);
         let times = Times { offset_us: batch.received_us.saturating_sub(captured_us) };
         let (route, notices) = mpsc::channel(NOTICES);
         self.routes.lock().insert(ticket, route);
@@ -252,13 +292,13 @@ impl Intake {
         let teller = Teller {
             ticket,
             key: key.clone(),
-            model: self.model.text.clone(),
+            model: self.served.text(model),
             times,
             connections: self.connections.clone(),
             events: self.events.clone(),
         };
         self.tellers.spawn(teller.run(notices));
-        let place = Place { ticket, engine };
+        let place = Place { ticket, engine, model };
         self.keys.insert(ticket, key.clone());
         self.loads[engine] += 1;
         if let Some(lane) = self.lanes.get_mut(key) {
@@ -273,22 +313,22 @@ impl Intake {
         key: &StreamKey,
         place: Place,
         batch: &FrameBatch,
-        frames: Vec<Frame>,
+        sights: Vec<Sight>,
     ) -> Result<(), WorkerError> {
         let Some(lane) = self.lanes.get_mut(key) else { return Ok(()) };
         let age_us = wall_us().saturating_sub(batch.received_us).max(0).unsigned_abs();
         let arrived_us = (self.clock)().saturating_sub(age_us);
         let keep = batch.received_us < self.started_us;
         let first_new = lane.next_seq;
-        let numbered = (batch.first_seq..).zip(frames);
+        let numbered = (batch.first_seq..).zip(sights);
         let arrivals: Vec<Arrival> = numbered
             .filter(|(seq, _)| *seq >= first_new)
-            .map(|(seq, frame)| Arrival { seq, frame, arrived_us, keep })
+            .map(|(seq, sight)| Arrival { seq, sight, arrived_us, keep })
             .collect();
         lane.next_seq = arrivals.last().map_or(first_new, |last| last.seq + 1);
         lane.fed = Instant::now();
         let flush = batch.flush || lane.pace == Pace::Upload;
-        let Place { ticket, engine } = place;
+        let Place { ticket, engine, .. } = place;
         let next_seq = lane.next_seq;
         if !arrivals.is_empty() {
             self.send(engine, Command::Frames { ticket, arrivals }).await?;
@@ -319,8 +359,16 @@ impl Intake {
 
     /// Forgets a stream; what it has not told yet is not told.
     async fn close(&mut self, key: &StreamKey) -> Result<(), WorkerError> {
-        let Some(lane) = self.lanes.remove(key) else { return Ok(()) };
-        let Some(Place { ticket, engine }) = lane.place else { return Ok(()) };
+        self.leave(key).await?;
+        self.lanes.remove(key);
+        Ok(())
+    }
+
+    /// Takes a stream out of its engine; what waits for it goes on waiting.
+    async fn leave(&mut self, key: &StreamKey) -> Result<(), WorkerError> {
+        let Some(lane) = self.lanes.get_mut(key) else { return Ok(()) };
+        lane.switching = false;
+        let Some(Place { ticket, engine, .. }) = lane.place.take() else { return Ok(()) };
         self.keys.remove(&ticket);
         self.routes.lock().remove(&ticket);
         self.loads[engine] -= 1;
@@ -348,29 +396,4 @@ impl Intake {
             tokio::time::sleep(INBOX_RETRY).await;
         }
     }
-}
-
-/// The frames of a batch, or why there are none for this model. They were checked when they were
-/// taken; this is the same check.
-fn landmarks(batch: &FrameBatch, input: Input) -> Result<Vec<Frame>, String> {
-    let wrong = |error: clips::ClipError| format!("the frames can't be read: {error}");
-    let frames = match batch.format {
-        _ if batch.count == 0 => Vec::new(),
-        FrameFormat::Pose => clips::pose::parse(&batch.payload).map_err(wrong)?.frames,
-        FrameFormat::Landmarks | FrameFormat::Images => {
-            match live_wire::parse(&batch.payload).map_err(wrong)?.frames {
-                WireFrames::Landmarks(frames) => frames,
-                WireFrames::Images(_) => {
-                    return Err("the model that serves here reads landmarks, not pictures".into());
-                }
-            }
-        }
-    };
-    if input != Input::Landmarks && !frames.is_empty() {
-        return Err("the model that serves here reads pictures, not landmarks".into());
-    }
-    if frames.len() != batch.count as usize {
-        return Err(format!("the batch announces {} frames, it has {}", batch.count, frames.len()));
-    }
-    Ok(frames)
 }

@@ -69,7 +69,7 @@ impl Teller {
             }
             Output::Flushed { next_seq, .. } => {
                 self.done(next_seq).await;
-                self.report(Event::Flushed(self.ticket)).await;
+                self.report(Event::Flushed(self.ticket, next_seq)).await;
                 Ok(())
             }
             Output::Idle { .. } => {

@@ -16,6 +16,8 @@ use streams::{Accepted, Outcome, SubmitError};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+mod models;
+
 const WAIT: Duration = Duration::from_secs(30);
 
 fn key(user: u64) -> StreamKey {
@@ -164,10 +166,19 @@ struct Running {
 }
 
 fn run(replay: &Replay, commands: Commands, limits: &Limits) -> Running {
+    serve(vec![toy(4), toy(4)], replay, commands, limits)
+}
+
+fn serve(
+    models: Vec<Box<dyn Model>>,
+    replay: &Replay,
+    commands: Commands,
+    limits: &Limits,
+) -> Running {
     let live = streams::live::local();
     let listening = live.subscribe();
     let connections = Connections { frames: replay.frames(), commands, live };
-    let worker = Worker::start(vec![toy(4), toy(4)], limits, connections).expect("a worker");
+    let worker = Worker::start(models, limits, connections).expect("a worker");
     let monitor = worker.monitor();
     let (stop, stopped) = oneshot::channel();
     let worker = tokio::spawn(worker.run(async {

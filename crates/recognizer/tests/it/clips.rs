@@ -63,6 +63,18 @@ fn the_shipped_model_reads_real_words_and_letters() {
 }
 
 #[test]
+fn the_shipped_model_reads_real_photographs() {
+    let Some(folder) = clips("the_shipped_model_reads_real_photographs", "digits") else { return };
+    let thin = thinned(&folder, |index, _| index % 9 == 0);
+    let asked = EvaluateOptions { model: "asl-digits".to_owned(), ..options(thin.path()) };
+    let measured = run(&asked).unwrap();
+    assert_eq!(measured.streamed_differs, 0, "streamed text is offline text");
+    assert!(measured.clips > 150 && measured.unknown_label == 0, "{measured:?}");
+    assert!(measured.forced_top1.unwrap() > 0.93, "{measured:?}");
+    assert!(measured.stream_exact.unwrap() > 0.92, "{measured:?}");
+}
+
+#[test]
 fn sentences_are_measured() {
     let Some(folder) = clips("sentences_are_measured", "asl_words") else { return };
     let spoken = ["hello/S1-001.pose", "coffee/S1-002.pose", "thank-you/S2-001.pose"];
@@ -92,7 +104,7 @@ fn synthetic_sentences_are_read_as_signed() {
     ] {
         let mut player = Player::new(model.as_mut(), hop);
         for frame in synthetic::sentence(&sentence, seed).unwrap() {
-            player.push(&frame).unwrap();
+            player.push(frame).unwrap();
         }
         let played = player.finish().unwrap();
         assert_eq!(played.text(), sentence.join(" "), "seed {seed}");

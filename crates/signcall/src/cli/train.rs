@@ -18,8 +18,8 @@ pub(crate) struct Args {
     /// The model's name [default: the name of the folder it is written to]
     #[arg(long)]
     name: Option<String>,
-    /// Keep this signer out of training and report on them
-    #[arg(long, value_name = "SIGNER")]
+    /// Keep these signers out of training and report on them
+    #[arg(long, num_args = 1.., value_name = "SIGNER")]
     hold_out: Vec<String>,
     /// Leave out clips with this flag
     #[arg(long, value_name = "FLAG")]
@@ -56,6 +56,12 @@ impl Args {
         );
         let share = 100.0 * report.validation_top1;
         println!("right on {share:.1} % of {} clips it did not see", report.validation_clips);
+        let held_out: usize = report.held_out.iter().map(|(_, clips, _)| clips).sum();
+        if report.held_out.len() > 1 {
+            let right: f32 = report.held_out.iter().map(|(_, n, top1)| *n as f32 * top1).sum();
+            let share = 100.0 * right / held_out.max(1) as f32;
+            println!("right on {share:.1} % of the {held_out} clips of all who were left out");
+        }
         for (signer, clips, top1) in &report.held_out {
             println!(
                 "right on {:.1} % of the {clips} clips of {signer}, who was left out",

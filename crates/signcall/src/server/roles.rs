@@ -155,9 +155,7 @@ impl<'a> Roles<'a> {
     }
 
     async fn recognizer(&self, stop: CancellationToken) -> Result<Task> {
-        let model = || open_model(&self.config.model);
-        let engines = self.config.recognizer_engines.get();
-        let models = (0..engines).map(|_| model()).collect::<Result<Vec<_>>>()?;
+        let models = open_models(&self.config.model, self.config.recognizer_engines.get())?;
         let connections = Connections {
             frames: self.ways.frames.clone(),
             commands: self.ways.commands.clone(),
@@ -213,6 +211,16 @@ fn known_models(configured: &str) -> Vec<String> {
         names.push(model.spec().name.clone());
     }
     names
+}
+
+/// `copies` of the configured model, which streams get that name none, and of every built-in one.
+fn open_models(configured: &str, copies: usize) -> Result<Vec<Box<dyn Model>>> {
+    let first = open_model(configured)?;
+    let name = first.spec().name.clone();
+    drop(first);
+    let others = BUILT_IN.iter().copied().filter(|other| *other != name);
+    let all = std::iter::once(configured).chain(others);
+    all.flat_map(|model| std::iter::repeat_n(model, copies)).map(open_model).collect()
 }
 
 /// A built-in model by its name, or the one in a folder.

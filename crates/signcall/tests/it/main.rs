@@ -14,5 +14,6 @@ mod operations;
 mod operator;
 mod outside;
 mod path;
+mod pictures;
 mod signing;
 mod two_apis;

@@ -1,0 +1,166 @@
+//! The kernels against Candle's path, on random nets and streams, with every set of instructions.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use proptest::prelude::*;
+
+use super::dense::{Dense, Rows};
+use super::element::Finish;
+use super::{Isa, KernelModel};
+use crate::model::net::CandleModel;
+use crate::model::trunk::Start;
+use crate::model::{
+    Architecture, EmissionSettings, Hop, Input, Kind, Label, Model, ModelSpec, Normalization,
+    landmarks, pixels,
+};
+
+const TOLERANCE: f32 = 1e-4;
+
+/// Numbers from −1 to 1 that look random.
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut dice = crate::train::random::Dice::new(seed, 1);
+    (0..count).map(|_| dice.even(-1.0, 1.0)).collect()
+}
+
+fn spec(architecture: Architecture, labels: usize, seed: u64) -> ModelSpec {
+    let label = |index| Label { text: format!("label {index}"), kind: Kind::Word };
+    let input = architecture.input();
+    let frame = input.frame_len();
+    ModelSpec {
+        name: "random".to_owned(),
+        version: "1".to_owned(),
+        input,
+        vocabulary: (0..labels).map(label).collect(),
+        hop_frames: 2,
+        emission: EmissionSettings::default(),
+        temperature: 1.3,
+        normalization: match input {
+            Input::Landmarks => Normalization {
+                mean: numbers(frame, seed + 1),
+                scale: numbers(frame, seed + 2).iter().map(|v| v.abs() + 0.5).collect(),
+            },
+            Input::Images => Normalization::default(),
+        },
+        architecture,
+        data_hash: String::new(),
+    }
+}
+
+fn weights(spec: &ModelSpec, seed: u64) -> BTreeMap<String, Tensor> {
+    let mut part = seed;
+    let weight = |(name, shape, start): (String, Vec<usize>, Start)| {
+        part += 1;
+        let (factor, offset) = match start {
+            Start::Normal(deviation) => (1.5 * deviation, 0.0),
+            Start::Constant(value) => (0.2, value),
+        };
+        let values = Tensor::from_vec(numbers(shape.iter().product(), part), shape, &Device::Cpu);
+        (name, values.unwrap().affine(factor, offset).unwrap())
+    };
+    spec.architecture.weights(spec.classes()).into_iter().map(weight).collect()
+}
+
+/// What `model` says of the streams, played together in hops of those lengths.
+fn play(model: &mut dyn Model, streams: &[Vec<f32>], hops: &[usize]) -> Vec<Vec<f32>> {
+    let frame = model.spec().input.frame_len();
+    let mut states: Vec<_> = streams.iter().map(|_| model.new_state()).collect();
+    let mut said = vec![Vec::new(); streams.len()];
+    let mut at = 0;
+    for hop in hops.iter().cycle() {
+        let left = streams.iter().map(|s| s.len().saturating_sub(at)).max().unwrap_or(0);
+        if left == 0 {
+            return said;
+        }
+        let parts = states.iter_mut().zip(streams).zip(&mut said);
+        let mut step: Vec<Hop<'_>> = parts
+            .map(|((state, stream), log_probs)| {
+                let from = at.min(stream.len());
+                let features = &stream[from..(at + hop * frame).min(stream.len())];
+                Hop { state, features, log_probs }
+            })
+            .collect();
+        model.step(&mut step).unwrap();
+        at += hop * frame;
+    }
+    said
+}
+
+fn compare(spec: &ModelSpec, seed: u64, lengths: &[usize], hops: &[usize]) {
+    let weights = weights(spec, seed);
+    let frame = spec.input.frame_len();
+    let streams: Vec<Vec<f32>> =
+        (0..).zip(lengths).map(|(i, n)| numbers(n * frame, seed + 90 + i)).collect();
+    let mut candle = CandleModel::new(spec.clone(), &weights, Device::Cpu).unwrap();
+    let expected = play(&mut candle, &streams, &[64]);
+    for isa in Isa::all() {
+        let mut model = KernelModel::new(spec.clone(), &weights, isa).unwrap();
+        let found = play(&mut model, &streams, hops);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found.len(), expected.len());
+            let pairs = found.iter().zip(expected);
+            let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < TOLERANCE, "{}: off by {worst}", isa.name());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_layer_is_its_definition(
+        inputs in 1usize..70, outputs in 1usize..70, rows in 1usize..30, gap in 0usize..4,
+        seed in 0u64..1000,
+    ) {
+        let (weight, bias) = (numbers(inputs * outputs, seed), numbers(outputs, seed + 1));
+        let x = numbers(rows * (inputs + gap), seed + 2);
+        let scales = numbers(rows, seed + 3);
+        let before = numbers(rows * (outputs + gap), seed + 4);
+        let dense = Dense::new(&weight, &bias);
+        for isa in Isa::all() {
+            for finish in [Finish::Store, Finish::Add, Finish::Silu] {
+                let mut out = before.clone();
+                let all = Rows { numbers: &x, stride: inputs + gap, count: rows };
+                dense.run(isa, all, Some(&scales), finish, &mut out, outputs + gap);
+                for row in 0..rows {
+                    for column in 0..outputs {
+                        let x = &x[row * (inputs + gap)..][..inputs];
+                        let product: f32 =
+                            x.iter().enumerate().map(|(i, x)| x * weight[i * outputs + column]).sum();
+                        let sum = product * scales[row] + bias[column];
+                        let at = row * (outputs + gap) + column;
+                        let expected = match finish {
+                            Finish::Store => sum,
+                            Finish::Add => sum + before[at],
+                            Finish::Silu => sum / (1.0 + (-sum).exp()),
+                        };
+                        prop_assert!((out[at] - expected).abs() < 1e-5, "{} {finish:?}", isa.name());
+                    }
+                    let rest = row * (outputs + gap) + outputs..(row + 1) * (outputs + gap);
+                    prop_assert_eq!(&out[rest.clone()], &before[rest]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn landmarks_say_what_they_say_on_candle(
+        seed in 0u64..1000, width in 1usize..40, expand in 1usize..3, kernel in 1usize..6,
+        dilations in prop::collection::vec(1usize..9, 0..4), labels in 1usize..40,
+        lengths in prop::collection::vec(1usize..40, 1..6), hops in prop::collection::vec(1usize..20, 1..4),
+    ) {
+        let (hand, body) = (width + 3, width / 2 + 1);
+        let sizes = landmarks::Architecture { hand, body, width, expand, kernel, dilations };
+        compare(&spec(Architecture::Landmarks(sizes), labels, seed), seed, &lengths, &hops);
+    }
+}
+
+#[test]
+fn pictures_say_what_they_say_on_candle() {
+    for (seed, channels) in [(1, vec![16, 32, 48, 64, 96]), (2, vec![5, 7, 11]), (3, vec![4; 6])] {
+        let (width, expand, kernel, dilations) = (24, 2, 3, vec![1, 2]);
+        let sizes = pixels::Architecture { channels, width, expand, kernel, dilations };
+        compare(&spec(Architecture::Pixels(sizes), 10, seed), seed, &[11, 3, 1], &[2, 5, 1]);
+    }
+}
