@@ -327,7 +327,8 @@ impl Playing<'_> {
         let frames = &self.clips[self.clip].frames;
         let mut frame = frames[self.frame].clone();
         frame.time_us = FRAME_US * self.seq;
-        let arrival = Arrival { seq: self.seq, frame, arrived_us: due_us, keep: false };
+        let arrival =
+            Arrival { seq: self.seq, sight: frame.into(), arrived_us: due_us, keep: false };
         (self.frame, self.seq) = (self.frame + 1, self.seq + 1);
         if self.frame == frames.len() {
             (self.frame, self.clip) = (0, (self.clip + 1) % self.clips.len());
