@@ -7,7 +7,6 @@ const NORM_EPSILON: f32 = 1e-5;
 
 /// e to the x, to about 2e-7 of itself, by splitting off powers of two; made to be vectorized.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it has to be compiled for its caller's instructions")]
 fn exp(x: f32) -> f32 {
     // Adding and taking away this number rounds to a whole one.
     const ROUND: f32 = 12_582_912.0;
@@ -128,7 +127,9 @@ for_each_isa! {
             let top = row.iter().copied().fold(f32::MIN, f32::max);
             let sum: f32 = row.iter().map(|v| exp(v - top)).sum();
             let log = top + sum.ln();
-            row.iter_mut().for_each(|v| *v -= log);
+            for v in row.iter_mut() {
+                *v -= log;
+            }
         }
     }
 }

@@ -63,7 +63,6 @@ macro_rules! for_each_isa {
         #[expect(unsafe_code, reason = "calling what is compiled for instructions found at run time")]
         pub(super) fn $name(isa: Isa, $($arg: $type),*) {
             #[inline(always)]
-            #[expect(clippy::inline_always, reason = "the body has to be compiled for its caller")]
             fn body($($arg: $type),*) $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512dq")]

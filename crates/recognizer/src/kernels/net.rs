@@ -34,8 +34,8 @@ enum Front {
 /// Hands and body; the normalization is folded into the first layers.
 struct Hands {
     /// Right, left.
-    hands: [Dense; 2],
-    hand: Dense,
+    sides: [Dense; 2],
+    second: Dense,
     body: [Dense; 2],
     join: Dense,
     first: Vec<f32>,
@@ -96,7 +96,9 @@ fn normed(weights: &Named, name: &str, norm: &str, factor: f32) -> Result<Dense,
     let bias: Vec<f32> =
         numbers(weights, &format!("{name}.bias"))?.iter().map(|bias| bias * factor).collect();
     for (row, norm) in weight.chunks_exact_mut(bias.len()).zip(norm) {
-        row.iter_mut().for_each(|weight| *weight *= norm * factor);
+        for weight in row {
+            *weight *= norm * factor;
+        }
     }
     Ok(Dense::new(&weight, &bias))
 }
@@ -113,11 +115,11 @@ impl Hands {
         let part =
             |from: usize, len: usize| Some((&n.mean[from..from + len], &n.scale[from..from + len]));
         Ok(Self {
-            hands: [
+            sides: [
                 dense(weights, "hand.0", part(0, HAND))?,
                 dense(weights, "hand.0", part(HAND, HAND))?,
             ],
-            hand: dense(weights, "hand.1", None)?,
+            second: dense(weights, "hand.1", None)?,
             body: [
                 dense(weights, "body.0", part(2 * HAND, BODY))?,
                 dense(weights, "body.1", None)?,
@@ -130,12 +132,12 @@ impl Hands {
 
     fn run(&mut self, isa: Isa, features: &[f32], out: &mut [f32]) {
         let count = features.len() / FEATURES;
-        let (hand, body) = (self.hand.outputs(), self.body[1].outputs());
+        let (hand, body) = (self.second.outputs(), self.body[1].outputs());
         let stride = 2 * hand + body;
         self.joined.resize(count * stride, 0.0);
         let parts = [
-            (&self.hands[0], &self.hand, 0, 0, HAND_PRESENT),
-            (&self.hands[1], &self.hand, HAND, hand, HAND + HAND_PRESENT),
+            (&self.sides[0], &self.second, 0, 0, HAND_PRESENT),
+            (&self.sides[1], &self.second, HAND, hand, HAND + HAND_PRESENT),
             (&self.body[0], &self.body[1], 2 * HAND, 2 * hand, 2 * HAND + BODY_PRESENT),
         ];
         for (first, second, from, to, present) in parts {
@@ -146,9 +148,10 @@ impl Hands {
             let rows = Rows { numbers: &self.first, stride: width, count };
             second.run(isa, rows, None, Finish::Silu, &mut self.joined[to..], stride);
             let all = self.joined.chunks_exact_mut(stride).zip(features.chunks_exact(FEATURES));
-            for (joined, features) in all.filter(|(_, features)| features[present] != 1.0) {
-                let part = &mut joined[to..to + second.outputs()];
-                part.iter_mut().for_each(|number| *number *= features[present]);
+            for (joined, features) in all {
+                for number in &mut joined[to..to + second.outputs()] {
+                    *number *= features[present];
+                }
             }
         }
         let rows = Rows { numbers: &self.joined, stride, count };

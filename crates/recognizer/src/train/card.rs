@@ -77,7 +77,14 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
         report.validation_clips,
         spec.data_hash
     );
-    card += "| signer | clips trained on | labels |\n|---|---|---|\n";
+    tables(&mut card, spec, report);
+    card += "\nPictures: `learning_curve.svg`, `confusion.svg`.\n\n";
+    card + LIMITS
+}
+
+/// Who it was trained on, and what it reached on whom.
+fn tables(card: &mut String, spec: &ModelSpec, report: &TrainReport) {
+    *card += "| signer | clips trained on | labels |\n|---|---|---|\n";
     if let [(first, ..), .., (last, ..)] = report.signers.as_slice()
         && report.signers.len() > MANY
     {
@@ -90,10 +97,10 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
             let _ = writeln!(card, "| {signer} | {clips} | {labels} |");
         }
     }
-    card += "\n## Results\n\n| clips | number | forced top-1 |\n|---|---|---|\n";
+    *card += "\n## Results\n\n| clips | number | forced top-1 |\n|---|---|---|\n";
     let _ = writeln!(
         card,
-        "| validation (training signers) | {} | {:.1} % |",
+        "| validation | {} | {:.1} % |",
         report.validation_clips,
         100.0 * report.validation_top1
     );
@@ -114,6 +121,4 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
             let _ = writeln!(card, "| signer {signer}, never trained on | {clips} | {top1:.1} % |");
         }
     }
-    card += "\nPictures: `learning_curve.svg`, `confusion.svg`.\n\n";
-    card + LIMITS
 }
