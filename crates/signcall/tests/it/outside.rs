@@ -145,7 +145,7 @@ async fn tls_is_spoken_and_a_new_certificate_is_taken_up() {
             .to_vec()
     };
     let answer = answer_over_tls(&port, &der(&pem)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
     assert!(answer.to_lowercase().contains("strict-transport-security: max-age="), "{answer}");
 
     // `play` gets as far as the token, which is none: so it spoke TLS.
