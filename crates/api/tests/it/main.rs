@@ -24,6 +24,7 @@ mod path;
 mod revoked;
 mod rooms;
 mod server;
+mod slow;
 mod strict;
 mod tokens;
 mod webhooks;
