@@ -19,7 +19,6 @@ use shadow::Shadow;
 
 use crate::batch::{Ahead, Mode};
 use crate::checkpoint::Checkpoint;
-use crate::db::Tx;
 use crate::error::ProjectorError;
 use crate::runner::{BATCH_BYTES, begin, passes};
 use crate::store::Store;
@@ -28,6 +27,8 @@ use crate::store::Store;
 const REBUILD_BYTES: usize = 8 * BATCH_BYTES;
 /// Batches with deletions that may walk through whole tables before these get their indexes.
 const SWEEPS_WITHOUT_INDEXES: u32 = 4;
+/// How often differences are looked at again while the log goes on.
+const COMPARE_AGAIN: usize = 5;
 /// How often the live tables may run ahead before the swap gives up.
 const SWAP_TRIES: u32 = 100;
 
@@ -195,16 +196,18 @@ impl Rebuild<'_> {
         self.build(live.map_or(end, |live| live.head), progress).await?;
         progress(Progress { phase: Phase::Indexing, done: 0, total: 1 });
         self.shadow.finish().await?;
-        let mut snapshot = None;
-        if live.is_some() {
-            let mut tx = store.db().snapshot().await?;
-            // The live tables may have gone on: they are compared as they stand now.
-            let stands = Checkpoint::read(&mut tx.session()).await?.map_or(end, |c| c.head);
-            self.build(stands, progress).await?;
-            snapshot = Some(tx);
+        let compared = live.is_some();
+        let mut found = self.compare(store, compared, progress).await?;
+        for _ in 0..COMPARE_AGAIN {
+            let end = self.log.head().await?;
+            if !compared || found.differing_rows == 0 || end == self.now.head {
+                break;
+            }
+            // The keys of what was deleted since are gone, so it was erased here and not there yet:
+            // what differs is looked at again where the live tables know of the deletion too.
+            catch_up(store, self.log, self.vault, &end, progress).await?;
+            found = self.compare(store, compared, progress).await?;
         }
-        let compared = snapshot.is_some();
-        let found = self.compare(snapshot, progress).await?;
         let swapped = !verify;
         if swapped {
             self.swap(store, compared, progress).await?;
@@ -250,11 +253,21 @@ impl Rebuild<'_> {
         Ok(())
     }
 
+    /// Compares with the live tables as they stand now, if there are any.
     async fn compare(
-        &self,
-        mut live: Option<Tx>,
+        &mut self,
+        store: &Store,
+        with_live: bool,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<compare::Found, ProjectorError> {
+        let mut live = None;
+        if with_live {
+            let mut tx = store.db().snapshot().await?;
+            // The live tables may have gone on meanwhile.
+            let stands = Checkpoint::read(&mut tx.session()).await?;
+            self.build(stands.map_or(self.now.head, |stands| stands.head), progress).await?;
+            live = Some(tx);
+        }
         let mut rebuilt = self.shadow.db().snapshot().await?;
         let mut tell = |done, total| progress(Progress { phase: Phase::Comparing, done, total });
         Ok(compare::tables(live.as_mut(), &mut rebuilt, &mut tell).await?)

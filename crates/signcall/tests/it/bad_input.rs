@@ -28,8 +28,8 @@ async fn bad_requests_are_refused_and_change_nothing() {
     let (status, _) =
         rita.put(&format!("/rooms/{code}/captions/me"), json!({ "consent": true })).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
-    // Her own read waits until the tables hold her consent.
-    let (status, _) = rita.get(&format!("/rooms/{code}/participants")).await;
+    // Her own read of a table waits until the tables hold her consent.
+    let (status, _) = rita.get(&format!("/rooms/{code}/messages")).await;
     assert_eq!(status, StatusCode::OK);
     let before = everything(&world.database).await;
     let messages = format!("/rooms/{code}/messages");
