@@ -37,7 +37,8 @@ async function show() {
   if (turn !== shown) return undefined;
   frame();
   fill(main, view);
-  main.focus({ preventScroll: true });
+  // The first view leaves the focus at the top, where the way past the header is.
+  if (turn > 1) main.focus({ preventScroll: true });
   scrollTo(0, 0);
   const title = view.querySelector('h1')?.textContent;
   document.title = title ? `${title} · Signcall` : 'Signcall';
