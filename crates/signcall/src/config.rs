@@ -135,7 +135,7 @@ options! {
         smtp_url: Secret, "SIGNCALL_SMTP_URL", "URL";
         /// Who mail is from, such as `Signcall <calls@example.org>`
         mail_from: String, "SIGNCALL_MAIL_FROM", "ADDRESS";
-        /// Where people reach the page, for links in mail, such as https://call.example.org
+        /// Where people reach the page, for links in mail, such as `https://call.example.org`
         public_url: String, "SIGNCALL_PUBLIC_URL", "URL";
         /// Where to serve metrics; nowhere, unless given
         metrics_listen: SocketAddr, "SIGNCALL_METRICS_LISTEN", "ADDR";
