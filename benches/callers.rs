@@ -6,16 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use decider::Writer;
-use events::{Envelope, Head};
+use events::{Actor, Command, CommandId, Envelope, Head};
+use futures::StreamExt as _;
 use futures::future::join_all;
-use parking_lot::Mutex;
+use futures::stream::FuturesUnordered;
 use streams::{Commands, Log, commands};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 use vault::{Secrets, Vault};
 
 use crate::fixtures::Town;
+use crate::latency::Latencies;
 
+/// Different messages that are said again and again, made before the measured time.
+const MESSAGES: usize = 8192;
+/// Tasks that share the callers of a measurement.
+const TASKS: usize = 4;
 /// Commands that may be on their way at once while history is written.
 const AT_ONCE: usize = 4096;
 
@@ -66,6 +73,14 @@ impl Decider {
         Ok(())
     }
 
+    /// Lets everybody say something, so that the keys of this day are there, and makes what is said
+    /// afterwards.
+    pub async fn get_talking(&mut self) -> anyhow::Result<Vec<(Actor, Command)>> {
+        let hello: Vec<Envelope> = self.town.everybody_says_hello();
+        self.submit(hello).await?;
+        Ok((0..MESSAGES).map(|_| self.town.chat()).collect())
+    }
+
     /// Sends them in order: each is polled, and so queued, in its turn.
     async fn submit(&self, sent: Vec<Envelope>) -> anyhow::Result<()> {
         for outcome in join_all(sent.into_iter().map(|one| self.commands.submit(one))).await {
@@ -87,24 +102,25 @@ pub struct Measured {
     /// Where the log ended before the measured time.
     pub before: Head,
     took: Duration,
-    latencies: Vec<Duration>,
+    waits: Latencies,
 }
 
 impl Measured {
     /// Accepted commands a second.
     pub fn per_s(&self) -> f64 {
-        self.latencies.len() as f64 / self.took.as_secs_f64()
+        self.waits.count() as f64 / self.took.as_secs_f64()
     }
 
-    /// The latency that this share of the callers' waits did not exceed.
-    pub fn percentile(&self, share: f64) -> Duration {
-        let place = (self.latencies.len() as f64 * share) as usize;
-        let last = self.latencies.len().saturating_sub(1);
-        self.latencies.get(place.min(last)).copied().unwrap_or_default()
+    /// How long the callers waited.
+    pub fn waits(&self) -> &Latencies {
+        &self.waits
     }
 }
 
 /// Lets `callers` chat for `time` on `log`, each one command after the other.
+///
+/// The callers are a few tasks that keep as many commands on their way: what is measured is the
+/// writer, on the same few cores, and not the making of texts or the switching between tasks.
 pub async fn run(
     log: Log,
     folder: &Path,
@@ -112,36 +128,54 @@ pub async fn run(
     time: Duration,
 ) -> anyhow::Result<Measured> {
     let mut decider = Decider::start(log.clone(), folder).await?;
+    let messages = decider.get_talking().await?;
     let before = log.head().await?;
-    let town = Arc::new(Mutex::new(std::mem::take(&mut decider.town)));
-    let start = Instant::now();
-    let chatting = (0..callers)
-        .map(|_| tokio::spawn(chat(decider.commands.clone(), town.clone(), start + time)));
-    let mut latencies = Vec::new();
-    for caller in join_all(chatting).await {
-        latencies.extend(caller??);
+    let tasks = callers.min(TASKS);
+    let chatting = (0..tasks).map(|task| {
+        let (commands, messages) = (decider.commands.clone(), messages.clone());
+        let first = 1 + ((task as u128) << 64);
+        tokio::spawn(chat(commands, messages, first, callers / tasks, time))
+    });
+    let (mut took, mut waits) = (Duration::ZERO, Vec::new());
+    for ended in join_all(chatting).await {
+        let (its, more) = ended??;
+        took = took.max(its);
+        waits.extend(more);
     }
-    let took = start.elapsed();
-    latencies.sort_unstable();
     decider.stop().await?;
-    Ok(Measured { before, took, latencies })
+    Ok(Measured { before, took, waits: Latencies::new(waits) })
 }
 
-async fn chat(
+/// Keeps `callers` commands on their way to the decider for `time`; the commands' ids are numbers
+/// from `first` on. Returns how long it took, and each wait.
+pub async fn chat(
     commands: Commands,
-    town: Arc<Mutex<Town>>,
-    until: Instant,
-) -> anyhow::Result<Vec<Duration>> {
-    let mut latencies = Vec::new();
-    while Instant::now() < until {
-        let envelope = {
-            let mut town = town.lock();
-            let chat = town.chat();
-            town.envelope(chat)
-        };
+    messages: Vec<(Actor, Command)>,
+    first: u128,
+    callers: usize,
+    time: Duration,
+) -> anyhow::Result<(Duration, Vec<Duration>)> {
+    let start = Instant::now();
+    let mut said = messages.iter().cycle().zip(first..);
+    let mut say = || {
+        let ((actor, command), number) = said.next()?;
+        let id = CommandId::from_uuid(Uuid::from_u128(number));
+        let (correlation, causation, body) = (None, None, None);
+        let command = command.clone();
+        let envelope = Envelope { id, actor: *actor, correlation, causation, body, command };
         let asked = Instant::now();
-        commands.submit(envelope).await??;
-        latencies.push(asked.elapsed());
+        let answer = commands.submit(envelope);
+        Some(async move { (asked, answer.await) })
+    };
+    let mut outstanding: FuturesUnordered<_> = (0..callers).filter_map(|_| say()).collect();
+    let mut waits = Vec::new();
+    while let Some((asked, outcome)) = outstanding.next().await {
+        outcome??;
+        let now = Instant::now();
+        waits.push(now - asked);
+        if now - start < time {
+            outstanding.extend(say());
+        }
     }
-    Ok(latencies)
+    Ok((start.elapsed(), waits))
 }

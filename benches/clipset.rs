@@ -1,4 +1,5 @@
-//! Real signing for the benchmarks: word clips of known signers, and idle ones between them.
+//! Real signing for the benchmarks: word clips of known signers, and idle ones between them; and
+//! photographs of digits.
 
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,22 @@ impl Clipset {
         ensure!(!found.words.is_empty() && !found.idle.is_empty(), "{} is empty", list.display());
         Ok(found)
     }
+}
+
+/// Photographs of digits as they lie there: JPEG, of all labels in turn.
+pub fn photographs() -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = data().join("digits");
+    let list = folder.join("clips.csv");
+    let text = std::fs::read_to_string(&list)
+        .with_context(|| format!("no photographs at {}: set SIGNCALL_DATA", list.display()))?;
+    let paths = text.lines().skip(1).filter_map(|line| line.split(',').next());
+    let read = |path: &str| {
+        let path = folder.join(path);
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let found: Vec<Vec<u8>> = paths.take(CLIPS).map(read).collect::<anyhow::Result<_>>()?;
+    ensure!(!found.is_empty(), "{} is empty", list.display());
+    Ok(found)
 }
 
 fn clip(label: &str, path: &Path) -> anyhow::Result<Clip> {

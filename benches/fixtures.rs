@@ -67,6 +67,16 @@ impl Town {
         (Actor::User(user), message::SendMessage { room, text: Clear::new(text) }.into())
     }
 
+    /// One short message of every member, in envelopes of their own.
+    pub fn everybody_says_hello(&mut self) -> Vec<Envelope> {
+        let hello = |(user, room): (UserId, RoomId)| {
+            let text = Clear::new("hello");
+            (Actor::User(user), message::SendMessage { room, text }.into())
+        };
+        let said: Vec<_> = self.members.iter().copied().map(hello).collect();
+        said.into_iter().map(|one| self.envelope(one)).collect()
+    }
+
     /// A chat message as its commit's line in a block, sealed with random bytes.
     ///
     /// # Panics

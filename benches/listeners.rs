@@ -1,7 +1,7 @@
 //! Thousands of WebSockets in a process of their own: each listens to its room, comes back with the
 //! last sequence it saw, and checks that no entry is missing or there twice.
 //!
-//! The parent writes a [`Plan`] into a file and starts `PROGRAM listeners FILE`; the child prints a
+//! The parent writes a [`Plan`] into a file and starts `PROGRAM live listeners FILE`; the child prints a
 //! [`Status`] a line, several times a second, and at the end of its standard input the latencies.
 
 use std::net::SocketAddr;
@@ -94,7 +94,7 @@ impl Listeners {
     pub fn start(plan: &Plan, file: &Path) -> anyhow::Result<Self> {
         std::fs::write(file, serde_json::to_vec(plan)?)?;
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("listeners")
+            .args(["live", "listeners"])
             .arg(file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,6 +1,7 @@
 //! How every `bench_*` program tells its figures: a table for people, and with `--json` one object
 //! as the last line, with the machine's header that `cargo xtask bench` hands over.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -8,6 +9,20 @@ use serde_json::{Map, Value};
 /// A duration in milliseconds, to the microsecond.
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Prints the figures of the benchmark `name`, or why there are none: how each of them ends.
+pub fn end(name: &str, figures: anyhow::Result<Map<String, Value>>) -> ExitCode {
+    match figures {
+        Ok(figures) => {
+            print(name, &figures);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Prints the figures of the benchmark `name`.

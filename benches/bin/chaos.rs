@@ -12,8 +12,8 @@ const CYCLES: u64 = 100;
 const CYCLES_QUICK: u64 = 6;
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+pub(crate) async fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(2).collect();
     match run(&args).await {
         Ok(code) => code,
         Err(error) => {

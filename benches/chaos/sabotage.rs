@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiConfig, Parts};
+use api::{ApiConfig, Lesson, ModelInfo, Models, NotTaught, Parts, Taught};
 use decider::{Follower, Writer, system_clock};
 use events::{Block, BlockNumber, Head, LogId};
 use futures::future::BoxFuture;
@@ -55,7 +55,7 @@ pub async fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
         live,
         vault,
         secrets,
-        models: Vec::new(),
+        models: Arc::new(NoModels),
         reset_mail: None,
         turn_secret: None,
         tls: None,
@@ -63,6 +63,23 @@ pub async fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
         config,
     };
     Ok(api::serve(listener, parts, CancellationToken::new()).await?)
+}
+
+/// Nothing is recognized here.
+struct NoModels;
+
+impl Models for NoModels {
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn describe(&self) -> Vec<ModelInfo> {
+        Vec::new()
+    }
+
+    fn teach(&self, _: Lesson) -> Result<Taught, NotTaught> {
+        Err(NotTaught::NoRecognizer)
+    }
 }
 
 /// A log that says that blocks are durable while they are not.

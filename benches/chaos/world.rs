@@ -135,7 +135,7 @@ impl World {
     fn arguments(&self, setup: Setup, roles: &str) -> Vec<String> {
         let (data, address) = (self.data().display().to_string(), self.address.to_string());
         if setup == Setup::Sabotaged {
-            return ["serve-sabotaged", &data, &address].map(str::to_owned).to_vec();
+            return ["chaos", "serve-sabotaged", &data, &address].map(str::to_owned).to_vec();
         }
         let mut arguments =
             ["serve", "--data", &data, "--roles", roles, "--listen", &address, "--log-level"]

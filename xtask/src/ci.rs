@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{shell, test, tidy, tools};
+use crate::{cuda, shell, test, tidy, tools};
 
 type Step = (&'static str, fn() -> Result<bool>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("fmt", fmt),
     ("tidy", tidy::run),
     ("deny", deny),
     ("clippy", clippy),
+    ("cuda", || cuda::run(&["check".to_owned()])),
     ("doc", doc),
     ("test", || test::run(&[])),
 ];

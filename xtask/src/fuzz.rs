@@ -75,6 +75,8 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
     let mut clean = true;
     for last in [false, true] {
         let mut run = shell::program(&tool)?;
+        // It keeps notes where it runs.
+        run.current_dir(&folder);
         run.arg("--config-file").arg(&config).args(["run", &server.url("/api/v1/openapi.json")]);
         run.args(["--checks", CHECKS, "--max-examples", &each.to_string()]);
         run.args(["--phases", "coverage,fuzzing", "--continue-on-failure"]);

@@ -3,8 +3,10 @@
 mod bench;
 mod browser;
 mod ci;
+mod cuda;
 mod fuzz;
 mod machine;
+mod sbom;
 mod shell;
 mod test;
 mod tidy;
@@ -22,7 +24,12 @@ cargo xtask ci [STEP]…                            every gate: fmt tidy deny cl
 cargo xtask bench NAME [--json] [--quick] […]     one set of figures against its peers
 cargo xtask bench criterion [FILTER]              the criterion benchmarks
 cargo xtask chaos [--cycles N] [--seed S] […]     kill and fault runs under load
+cargo xtask fuzz [TARGET]… [--seconds N]         hostile .pose, live wire, JPEG and model bytes
+cargo xtask power-loss [--cycles N] [--no-sync]   cuts the power of a recorded disk under log and vault
 cargo xtask fuzz-api [--cases N]                  schemathesis against the served OpenAPI document
+cargo xtask sbom                                  what the binary is linked from, as CycloneDX
+cargo xtask cuda build [--cap 80|90]              signcall-cuda, without a card or a toolkit
+cargo xtask cuda check                            lint the CUDA path, without its compiler
 cargo xtask machine [--json]                      what the figures of this machine rest on";
 
 fn main() -> ExitCode {
@@ -49,7 +56,11 @@ fn dispatch(args: &[String]) -> Result<bool> {
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
         "chaos" => bench::program("chaos", rest),
+        "fuzz" => bench::program("fuzz", rest),
+        "power-loss" => bench::program("power_loss", rest),
+        "cuda" => cuda::run(rest),
         "fuzz-api" => fuzz::run(rest),
+        "sbom" => sbom::run(),
         "machine" => machine::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

@@ -1,12 +1,14 @@
 //! Checks what neither the compiler nor clippy sees: who may depend on whom, who owns which
-//! library, how long files are, which words stand nowhere, and that history is only added to.
+//! library, how long files are, which words stand nowhere, that history is only added to, and that
+//! the documentation names what is there.
 
+mod docs;
 mod files;
 mod graph;
 mod history;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Result;
@@ -39,10 +41,12 @@ type Texts = BTreeMap<String, String>;
 /// Prints every fault; true when there is none.
 pub(crate) fn run() -> Result<bool> {
     let metadata = shell::metadata()?;
-    let texts = read_texts()?;
+    let paths = list()?;
+    let texts = read_texts(&paths)?;
     let mut faults = graph::check(&metadata, &texts);
     faults.extend(files::check(&metadata, &texts));
     faults.extend(words::check(&texts));
+    faults.extend(docs::check(&texts, &paths));
     faults.extend(history::check()?);
     faults.sort();
     for fault in &faults {
@@ -52,13 +56,16 @@ pub(crate) fn run() -> Result<bool> {
     Ok(faults.is_empty())
 }
 
-fn read_texts() -> Result<Texts> {
-    let root = shell::root()?;
+/// Every file that git tracks or would track.
+fn list() -> Result<BTreeSet<String>> {
     let args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let list = shell::output(shell::program("git")?.args(args))?;
-    let paths = list.split_terminator('\0');
+    Ok(list.split_terminator('\0').map(str::to_owned).collect())
+}
+
+fn read_texts(paths: &BTreeSet<String>) -> Result<Texts> {
+    let root = shell::root()?;
     // A file that cannot be read as text is a picture or weights, or is deleted but not yet committed.
-    Ok(paths
-        .filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(root.join(path)).ok()?)))
-        .collect())
+    let text = |path: &String| std::fs::read_to_string(root.join(path)).ok();
+    Ok(paths.iter().filter_map(|path| Some((path.clone(), text(path)?))).collect())
 }

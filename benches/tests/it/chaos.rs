@@ -11,7 +11,12 @@ fn chaos(test: &str, args: &[&str]) -> Option<(Option<i32>, Value)> {
         skip(test, &missing.to_string());
         return None;
     }
-    let ran = Command::new(env!("CARGO_BIN_EXE_chaos")).args(args).arg("--json").output().unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_benches"))
+        .arg("chaos")
+        .args(args)
+        .arg("--json")
+        .output()
+        .unwrap();
     let (out, errors) =
         (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     let figures = out.lines().last().and_then(|line| serde_json::from_str(line).ok());

@@ -13,9 +13,9 @@ use crate::state::App;
 /// Users whose activity or failures wait to be written down, each; more are not noted.
 const WAITING_MAX: usize = 65_536;
 /// How often failures are written down.
-const FAILURES_EVERY: Duration = Duration::from_secs(1);
+const FAILURES_EVERY: Duration = Duration::from_millis(250);
 /// Activity is written down in every so many rounds.
-const SEEN_ROUNDS: u32 = 5;
+const SEEN_ROUNDS: u32 = 20;
 
 /// What waits to be written down.
 #[derive(Default)]
@@ -67,9 +67,18 @@ pub(crate) async fn keep_writing(app: App) {
 }
 
 async fn write_failures(app: &App) {
-    let failures = std::mem::take(&mut *app.activity.failures.lock());
-    let (lock_after, lock_s) = (app.config.lock_after, app.config.lock_s);
-    for (user, attempts) in failures {
+    let users: Vec<_> = app.activity.failures.lock().keys().copied().collect();
+    for user in users {
+        write_failures_of(app, user).await;
+    }
+}
+
+/// Writes down a user's wrong passwords before something is decided that they may forbid: each is
+/// taken out only as it is handed in, so that it is ahead of whatever is handed in afterwards.
+pub(crate) async fn write_failures_of(app: &App, user: UserId) {
+    let waiting = app.activity.failures.lock().remove(&user);
+    if let Some(attempts) = waiting {
+        let (lock_after, lock_s) = (app.config.lock_after, app.config.lock_s);
         submit(app, RecordLoginFailures { user, attempts, lock_after, lock_s }).await;
     }
 }

@@ -86,11 +86,24 @@ impl App {
             Standing::Good => Personal::Erased,
             Standing::Blocked { reason } => reason.clone(),
         };
-        let newest = user.tokens.iter().rfind(|token| token.kind == TokenKind::Api);
+        let newest = user.tokens.iter().rfind(|token| match token.kind {
+            TokenKind::Api | TokenKind::Guest => true,
+            TokenKind::Session => false,
+        });
+        let scope = KeyScope::User(id);
+        let keys = self.vault.keys(&[scope]).await?;
+        let open = |field: &str, sealed: &Personal| match sealed {
+            Personal::Clear(text) => Ok(Some(text.clone())),
+            Personal::Sealed(bytes) => {
+                let label = events::sealed::label(field, id.get());
+                Ok::<_, ApiError>(keys.open(scope, &label, bytes)?.into_text())
+            }
+            Personal::Erased => Ok(None),
+        };
         Ok(UserRow {
             id,
-            username: self.opened(id, "user.username", &user.username).await?.unwrap_or_default(),
-            email: self.opened(id, "user.email", &user.email).await?.unwrap_or_default(),
+            username: open("user.username", &user.username)?.unwrap_or_default(),
+            email: open("user.email", &user.email)?.unwrap_or_default(),
             password_hash: String::new(),
             last_seen: user.last_seen,
             is_admin: user.is_admin,
@@ -102,7 +115,8 @@ impl App {
             token_id: None,
             login_locked_until: user.login_locked_until,
             is_guest: user.guest_of.is_some(),
-            block_reason: self.opened(id, "user.block_reason", &reason).await?,
+            block_reason: open("user.block_reason", &reason)?,
+            folded: None,
         })
     }
 

@@ -146,6 +146,17 @@ fn log_in(app: &App, credential: &Credential) -> Result<LogIn, ApiError> {
     standing(app, user, token)
 }
 
+/// Whose live token or session this request brings along, if it does.
+pub(crate) fn who(
+    app: &App,
+    context: &Context,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<UserId> {
+    let credential = credential(app, context, method, headers).ok()?;
+    log_in(app, &credential).ok().map(|login| login.user)
+}
+
 fn must_be_fresh(app: &App) -> Result<(), ApiError> {
     if app.follower.fresh() { Ok(()) } else { Err(ApiError::LogUnreachable) }
 }

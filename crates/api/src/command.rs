@@ -8,5 +8,6 @@ pub(crate) mod message;
 pub(crate) mod participant;
 pub(crate) mod reset;
 pub(crate) mod room;
+pub(crate) mod teach;
 pub(crate) mod transcript;
 pub(crate) mod webhook;

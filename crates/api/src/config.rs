@@ -21,6 +21,17 @@ pub struct Rate {
     pub per_minute: u32,
 }
 
+/// A step of a limit that grows stricter: after so many offences in a row each one more costs a
+/// wait of so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// From how many on.
+    pub after: u32,
+    /// How long each further one makes the next wait, in seconds.
+    pub wait_s: u32,
+}
+
 /// What is slowed, and how much. Each is checked before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,12 +42,18 @@ pub struct Throttles {
     pub logins: Rate,
     /// Wrong passwords of one account, from devices it does not know.
     pub wrong_passwords: Rate,
+    /// Wrong passwords of one user from devices that they know, or while they are logged in.
+    pub own_passwords: Rate,
+    /// How both grow slower while none is right, by rising `after`.
+    pub wrong_password_steps: Vec<Step>,
     /// Chat messages and typed captions of one user.
     pub chat: Rate,
     /// Look-ups of room codes that the user is not in.
     pub unknown_codes: Rate,
     /// Password reset links asked for from one address.
     pub resets: Rate,
+    /// Exports of one's own data of one user.
+    pub exports: Rate,
     /// Ephemeral messages (typing, signalling) of one socket.
     pub ephemeral: Rate,
 }
@@ -48,9 +65,15 @@ impl Default for Throttles {
             registrations: rate(60, 30),
             logins: rate(60, 30),
             wrong_passwords: rate(10, 10),
+            wrong_password_steps: vec![
+                Step { after: 25, wait_s: 10 },
+                Step { after: 100, wait_s: 15 * 60 },
+            ],
+            own_passwords: rate(10, 10),
             chat: rate(100, 6000),
             unknown_codes: rate(30, 30),
             resets: rate(10, 10),
+            exports: rate(10, 10),
             ephemeral: rate(100, 3000),
         }
     }

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 
+use crate::command::teach;
 use crate::context::{Context, Peer, Said};
 use crate::error::{ApiError, Unsent};
 use crate::forwarded;
@@ -42,7 +43,9 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     let (method, path) = (request.method().clone(), loggable(request.uri().path()));
     let route = request.extensions().get::<MatchedPath>().cloned();
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let mut response = match tokio::time::timeout(app.config.request_timeout, answer).await {
+    let within = app.config.request_timeout;
+    let within = route.as_ref().map_or(within, |route| teach::within(route.as_str(), within));
+    let mut response = match tokio::time::timeout(within, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => ApiError::Internal(panic_text(panic.as_ref())).into_response(),
         Err(_) => ApiError::Timeout.into_response(),

@@ -9,6 +9,8 @@ use events::command::RejectionKind;
 use serde::Serialize;
 use streams::{FramesError, SubmitError};
 
+use crate::models::NotTaught;
+
 /// One field that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -89,6 +91,10 @@ pub(crate) enum ApiError {
     TooManySockets,
     #[error("too many log-ins are waiting; try again in a moment")]
     PasswordsBusy,
+    #[error("another sign is being taught; try again when that is done, in some seconds")]
+    TeachingBusy,
+    #[error("{}", not_taught(.0))]
+    NotTaught(#[from] NotTaught),
     #[error("the log can't be reached, so nothing can be checked; try again in a moment")]
     LogUnreachable,
     #[error("the tables have not caught up with position {0} yet; try again in a moment")]
@@ -202,6 +208,8 @@ impl ApiError {
             Self::Throttled { .. } => (S::TOO_MANY_REQUESTS, "throttled"),
             Self::TooManySockets => (S::TOO_MANY_REQUESTS, "too_many_sockets"),
             Self::PasswordsBusy => (S::SERVICE_UNAVAILABLE, "passwords_busy"),
+            Self::TeachingBusy => (S::SERVICE_UNAVAILABLE, "teaching_busy"),
+            Self::NotTaught(error) => refused_lesson(error),
             Self::LogUnreachable => (S::SERVICE_UNAVAILABLE, "log_unreachable"),
             Self::ProjectionBehind(_) => (S::SERVICE_UNAVAILABLE, "projection_behind"),
             Self::Timeout => (S::SERVICE_UNAVAILABLE, "timeout"),
@@ -220,6 +228,11 @@ impl ApiError {
             vec![FieldError::new(*field, detail.clone())]
         } else if let Self::Clip(error) = self {
             vec![FieldError::new(error.place.to_string(), error.fault.to_string())]
+        } else if let Self::NotTaught(error) = self {
+            lesson_field(error)
+                .map(|field| FieldError::new(field, error.to_string()))
+                .into_iter()
+                .collect()
         } else {
             Vec::new()
         };
@@ -270,10 +283,62 @@ impl ApiError {
     fn cause(&self) -> String {
         use std::error::Error as _;
         match (self, self.source()) {
-            (Self::Internal(cause), _) => cause.clone(),
+            (Self::Internal(cause) | Self::NotTaught(NotTaught::Failed(cause)), _) => cause.clone(),
             (_, Some(source)) => source.to_string(),
             (_, None) => self.to_string(),
         }
+    }
+}
+
+/// What people are told of a lesson that came to nothing; what broke is for the server's log.
+fn not_taught(error: &NotTaught) -> String {
+    match error {
+        NotTaught::NoRecognizer => {
+            "this process has no recognizer, so it can't teach: ask a server \
+            that runs the roles api and recognizer in one process, or use `signcall model teach`"
+                .to_owned()
+        }
+        NotTaught::NoModel => Rejection::NotFound("model").to_string(),
+        NotTaught::Exists(name) => {
+            format!("there is a model {name} already, and none is replaced: choose another name")
+        }
+        NotTaught::Failed(_) => ApiError::Internal(String::new()).to_string(),
+        NotTaught::NotTeachable(_)
+        | NotTaught::Full(_)
+        | NotTaught::Label(_)
+        | NotTaught::Name(_)
+        | NotTaught::Clips(_)
+        | NotTaught::Unwanted => error.to_string(),
+    }
+}
+
+/// The field that is to blame, if one is.
+fn lesson_field(error: &NotTaught) -> Option<&'static str> {
+    match error {
+        NotTaught::Label(_) => Some("label"),
+        NotTaught::Name(_) | NotTaught::Exists(_) => Some("name"),
+        NotTaught::Clips(_) => Some("clips"),
+        NotTaught::NoRecognizer
+        | NotTaught::NoModel
+        | NotTaught::NotTeachable(_)
+        | NotTaught::Full(_)
+        | NotTaught::Unwanted
+        | NotTaught::Failed(_) => None,
+    }
+}
+
+fn refused_lesson(error: &NotTaught) -> (StatusCode, &'static str) {
+    match error {
+        NotTaught::NoRecognizer => (StatusCode::CONFLICT, "no_recognizer"),
+        NotTaught::NoModel => (StatusCode::NOT_FOUND, "not_found"),
+        NotTaught::NotTeachable(_) => (StatusCode::CONFLICT, "not_teachable"),
+        NotTaught::Exists(_) => (StatusCode::CONFLICT, "model_exists"),
+        NotTaught::Full(_) => (StatusCode::CONFLICT, "models_full"),
+        NotTaught::Label(_) | NotTaught::Name(_) | NotTaught::Clips(_) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "invalid")
+        }
+        NotTaught::Unwanted => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        NotTaught::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 

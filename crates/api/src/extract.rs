@@ -86,7 +86,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Open<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let context = Context::from_request_parts(&mut parts, app).await?;
-        let bytes = read_json(app, &parts.headers, body).await?;
+        let bytes = read_json(app, &parts.headers, body, JSON_MAX).await?;
         Ok(Self { context, body: parse(&bytes)?, headers: parts.headers })
     }
 }
@@ -119,7 +119,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
-        let bytes = read_json(app, &parts.headers, body).await?;
+        let bytes = read_json(app, &parts.headers, body, JSON_MAX).await?;
         let ask = ask(app, &caller, &parts, Some(&bytes))?;
         Ok(Self { caller, ask, body: parse(&bytes)?, headers: parts.headers })
     }
@@ -151,8 +151,14 @@ pub(crate) fn ask(
     Ok(Ask { actor, id, body, context, token: Some(caller.token) })
 }
 
-async fn read_json(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    let bytes = read_body(app, body, JSON_MAX).await?;
+/// Reads a body of JSON of at most `max` bytes; it is not looked at yet.
+pub(crate) async fn read_json(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+    max: usize,
+) -> Result<Bytes, ApiError> {
+    let bytes = read_body(app, body, max).await?;
     if bytes.is_empty() {
         return Ok(bytes);
     }
@@ -186,7 +192,7 @@ async fn read_all(mut body: Body, max: usize) -> Result<Bytes, ApiError> {
 }
 
 /// Reads JSON; no body is an empty object. Broken JSON is 400, a wrong field 422.
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     if bytes.trim_ascii_start().starts_with(b"[") {
         // Serde would take the fields' values in their order.

@@ -1,7 +1,7 @@
 //! Who really asks, and over what: forwarding headers are believed from configured proxies alone,
 //! and read from the right, because everything further left can be made up.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName, header};
 
@@ -19,17 +19,34 @@ pub(crate) fn client(
     headers: &HeaderMap,
 ) -> (IpAddr, bool) {
     let unknown = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), false);
-    let (address, https) = peer.map_or(unknown, |peer| (peer.address, peer.https));
+    let (address, https) = peer.map_or(unknown, |peer| (peer.address.to_canonical(), peer.https));
     if !config.trusts(address) {
         return (address, https);
     }
     let hops = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<IpAddr> =
-        hops.flat_map(|line| line.split(',')).map_while(|hop| hop.trim().parse().ok()).collect();
-    let client = hops.iter().rev().find(|hop| !config.trusts(**hop)).copied();
+    let hops: Vec<&str> = hops.flat_map(|line| line.split(',')).collect();
+    // From the right up to the first that is no proxy of ours; what can't be read ends the way.
+    let mut client = address;
+    for hop in hops.into_iter().rev().map_while(hop) {
+        client = hop;
+        if !config.trusts(hop) {
+            break;
+        }
+    }
     let proto = headers.get_all(FORWARDED_PROTO).iter().next_back();
-    let https = proto.map_or(https, |proto| proto.as_bytes().trim_ascii() == b"https");
-    (client.unwrap_or(address), https)
+    let proto = proto.map(|proto| proto.as_bytes().rsplit(|byte| *byte == b','));
+    let proto = proto.and_then(|mut from_right| from_right.next());
+    let https = proto.map_or(https, |proto| proto.trim_ascii() == b"https");
+    (client, https)
+}
+
+/// An address as proxies write it: some add the port.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address: Option<IpAddr> = bare.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    address.or_else(with_port).map(|address| address.to_canonical())
 }
 
 /// What the request's headers say about the page that it comes from.
@@ -104,6 +121,35 @@ mod tests {
         let client_of = |from: &str| client(&config, Some(&peer(from)), &said);
         assert_eq!(client_of("10.0.0.1"), ("1.2.3.4".parse().unwrap(), true));
         assert_eq!(client_of("9.9.9.9"), ("9.9.9.9".parse().unwrap(), false));
+        assert_eq!(client_of("::ffff:10.0.0.1"), ("1.2.3.4".parse().unwrap(), true));
+        let client_of = |said: &'static str| {
+            client(&config, Some(&peer("10.0.0.1")), &headers(&[("x-forwarded-for", said)])).0
+        };
+        for (said, is) in [
+            ("nonsense, 1.2.3.4", "1.2.3.4"),
+            ("6.6.6.6, nonsense, 10.0.0.2", "10.0.0.2"),
+            ("6.6.6.6, nonsense", "10.0.0.1"),
+            ("1.2.3.4:5678", "1.2.3.4"),
+            ("6.6.6.6, [2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+            ("", "10.0.0.1"),
+        ] {
+            assert_eq!(client_of(said), is.parse::<IpAddr>().unwrap(), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_last_proxys_word_on_tls_counts() {
+        let config = ApiConfig {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ..ApiConfig::default()
+        };
+        let https = |said: &'static str| {
+            client(&config, Some(&peer("10.0.0.1")), &headers(&[("x-forwarded-proto", said)])).1
+        };
+        assert!(https("https") && https("http, https"));
+        assert!(!https("http") && !https("https, http"));
     }
 
     #[test]

@@ -19,9 +19,12 @@ mod envelope;
 mod error;
 mod extract;
 mod forwarded;
+mod guesses;
+mod keeper;
 mod keys;
 mod list;
 mod live;
+mod models;
 mod openapi;
 mod operator;
 pub mod page;
@@ -32,12 +35,14 @@ mod router;
 mod secret;
 mod server;
 mod state;
+mod teaching;
 mod throttle;
 mod tickets;
 mod tls;
 
-pub use config::{ApiConfig, ConfigError, Ice, Rate, Throttles, WebhookTargets};
+pub use config::{ApiConfig, ConfigError, Ice, Rate, Step, Throttles, WebhookTargets};
 pub use error::{FieldError, Problem};
+pub use models::{Alike, Lesson, ModelInfo, Models, NotTaught, SharedModels, Taught};
 pub use openapi::document as openapi;
 pub use operator::{PasswordRefused, hash_new_password};
 pub use router::{BASE, Route, Who, routes};
@@ -65,13 +70,14 @@ pub async fn serve(
     parts.config.check().map_err(|error| StartError(error.to_string()))?;
     let app = App::new(parts, shutdown.clone()).map_err(|error| StartError(error.to_string()))?;
     let activity = tokio::spawn(activity::keep_writing(app.clone()));
+    let keeping = tokio::spawn(keeper::keep_keeping(app.clone()));
     let hub = tokio::spawn(live::hub::run(app.clone()));
     let router = router::router(&app);
     let open = server::accept_loop(listener, app.tls.clone(), router, &app.config, &shutdown).await;
     let ended = async {
         open.wait().await;
         app.hub.emptied().await;
-        drop(tokio::join!(activity, hub));
+        drop(tokio::join!(activity, keeping, hub));
     };
     if tokio::time::timeout(app.config.shutdown_within, ended).await.is_err() {
         tracing::warn!(requests = open.len(), "not everything had ended at shutdown");

@@ -9,6 +9,7 @@
 mod accounts;
 mod administration;
 mod live;
+mod models;
 mod operation;
 mod outside;
 mod problems;
@@ -46,6 +47,7 @@ fn operations() -> Vec<Operation> {
     let groups = [
         accounts::operations(),
         administration::operations(),
+        models::operations(),
         rooms::operations(),
         texts::operations(),
         live::operations(),

@@ -6,6 +6,7 @@ pub(crate) mod health;
 pub(crate) mod ice;
 pub(crate) mod message;
 pub(crate) mod mine;
+pub(crate) mod models;
 pub(crate) mod openapi;
 pub(crate) mod room;
 pub(crate) mod transcript;

@@ -9,7 +9,7 @@ use tower::util::option_layer;
 use tower_http::cors::CorsLayer;
 
 use crate::command::{
-    account, admin, frames, login, message, participant, reset, room, transcript, webhook,
+    account, admin, frames, login, message, participant, reset, room, teach, transcript, webhook,
 };
 use crate::envelope::envelope;
 use crate::error::ApiError;
@@ -107,6 +107,8 @@ fn accounts() -> Vec<Route> {
         delete "/users/{id}" Admin admin::delete;
         post "/users/{id}/password-reset" Admin reset::hand_out;
         get "/events" Admin query::audit::list;
+        get "/models" User query::models::list;
+        post "/models/{model}/signs" Admin teach::teach;
     }
 }
 
@@ -161,7 +163,15 @@ fn webhooks() -> Vec<Route> {
 /// Lets pages of these origins read answers; bearer tokens alone, never cookies.
 fn allow(origins: &[String]) -> CorsLayer {
     let origins = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    let exposed = ["etag", "link", "log-position", "retry-after", "token-expires-at"];
+    let exposed = [
+        "etag",
+        "link",
+        "log-position",
+        "ratelimit",
+        "retry-after",
+        "token-expires-at",
+        "x-request-id",
+    ];
     CorsLayer::new()
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_methods(tower_http::cors::Any)

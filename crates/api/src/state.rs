@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decider::{Clock, Follower};
-use events::{Actor, Command, CommandId, Envelope, Position, State, Timestamp, UserId};
+use events::room::command::close::Close;
+use events::{
+    Actor, Command, CommandId, Envelope, Position, Rejection, RoomId, State, Timestamp, UserId,
+};
 use projector::Store;
 use streams::{Accepted, Commands, Frames, Live, SubmitError};
 use tokio_util::sync::CancellationToken;
@@ -16,12 +19,15 @@ use crate::activity::Activity;
 use crate::config::ApiConfig;
 use crate::context::Context;
 use crate::error::ApiError;
+use crate::keeper::Keeper;
 use crate::keys::Keys;
 use crate::live::elsewhere::Elsewhere;
 use crate::live::hub::Hub;
+use crate::models::SharedModels;
 use crate::password::Passwords;
 use crate::recent::Recent;
 use crate::secret::Secret;
+use crate::teaching::Teaching;
 use crate::throttle::Throttle;
 use crate::tickets::Tickets;
 use crate::tls::Tls;
@@ -45,8 +51,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Digests names, signs cookies, peppers passwords.
     pub secrets: Secrets,
-    /// The models that can write captions; people choose one of them.
-    pub models: Vec<String>,
+    /// The models that can write captions; people choose one of them, and teach them.
+    pub models: SharedModels,
     /// Sends links for new passwords by mail; without it, administrators hand them out.
     pub reset_mail: Option<ResetMail>,
     /// Shared with the TURN servers; without it, they ask for no password.
@@ -70,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) tickets: Tickets,
     pub(crate) recent: Recent,
     pub(crate) uploads: Keys,
+    pub(crate) keeper: Keeper,
+    pub(crate) teaching: Teaching,
     pub(crate) throttles: Throttled,
     pub(crate) hub: Hub,
     pub(crate) elsewhere: Elsewhere,
@@ -98,13 +106,17 @@ pub(crate) struct Throttled {
     pub(crate) registrations: Throttle<u64>,
     pub(crate) logins: Throttle<u64>,
     pub(crate) wrong_passwords: Throttle<events::NameDigest>,
+    pub(crate) own_passwords: Throttle<UserId>,
     pub(crate) chat: Throttle<UserId>,
     pub(crate) unknown_codes: Throttle<UserId>,
     pub(crate) resets: Throttle<u64>,
+    pub(crate) exports: Throttle<UserId>,
 }
 
 /// How long a command may wait for its answer.
 const SUBMIT_WITHIN: Duration = Duration::from_secs(10);
+/// The id of no room.
+const NO_ROOM: RoomId = RoomId::new(0);
 /// How long a read waits for what was written before it.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -144,10 +156,18 @@ impl App {
         let throttles = Throttled {
             registrations: Throttle::new(throttles.registrations),
             logins: Throttle::new(throttles.logins),
-            wrong_passwords: Throttle::new(throttles.wrong_passwords),
+            wrong_passwords: Throttle::stepped(
+                throttles.wrong_passwords,
+                throttles.wrong_password_steps.clone(),
+            ),
+            own_passwords: Throttle::stepped(
+                throttles.own_passwords,
+                throttles.wrong_password_steps.clone(),
+            ),
             chat: Throttle::new(throttles.chat),
             unknown_codes: Throttle::new(throttles.unknown_codes),
             resets: Throttle::new(throttles.resets),
+            exports: Throttle::new(throttles.exports),
         };
         Ok(Self(Arc::new(Shared {
             passwords: Passwords::start(parts.secrets.pepper(), parts.config.bcrypt_cost)?,
@@ -155,6 +175,8 @@ impl App {
             tickets: Tickets::default(),
             recent: Recent::default(),
             uploads: Keys::default(),
+            keeper: Keeper::default(),
+            teaching: Teaching::default(),
             throttles,
             hub: Hub::default(),
             elsewhere: Elsewhere::default(),
@@ -179,6 +201,8 @@ impl App {
         };
         let answer = tokio::time::timeout(SUBMIT_WITHIN, self.commands.submit(envelope));
         let accepted = answer.await.map_err(|_| SubmitError::Unavailable)???;
+        let (request_id, command, position) = (ask.context.id(), ask.id, accepted.position);
+        tracing::debug!(request_id, %command, %position, "accepted");
         ask.context.say_position(accepted.position);
         if let Some(token) = ask.token {
             self.recent.note(token, accepted.position);
@@ -188,15 +212,35 @@ impl App {
     }
 }
 
+impl App {
+    /// A refusal, unless it comes of the very thing that the same command did when it was first
+    /// sent: who has left a room, or deleted it, can't be in it at the retry.
+    pub(crate) async fn done_before(&self, ask: &Ask, refusal: ApiError) -> Result<(), ApiError> {
+        if ask.body.is_none() {
+            return Err(refusal);
+        }
+        // What was decided under this key is answered as it was; else there is no such room.
+        match self.submit(ask, Close { room: NO_ROOM }).await {
+            Err(ApiError::Rejected(Rejection::NotFound(_))) => Err(refusal),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Shared {
     /// Refuses a model that nobody has.
     pub(crate) fn check_model(&self, model: Option<&str>) -> Result<(), ApiError> {
         match model {
-            Some(name) if !self.models.iter().any(|known| known == name) => {
-                let known = self.models.join(", ");
+            Some(name) => {
+                let known = self.models.names();
+                if known.iter().any(|known| known == name) {
+                    return Ok(());
+                }
+                let known = known.join(", ");
                 Err(ApiError::field("model", format!("{name:?} is not known; known are {known}")))
             }
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 

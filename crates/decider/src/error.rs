@@ -16,6 +16,9 @@ pub enum DeciderError {
     /// The keys can't be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// A thread that folds or writes broke down.
+    #[error("a task of the decider ended: {0}")]
+    Ended(String),
     /// The log did not answer in time.
     #[error("the log did not answer within {0} s")]
     Silent(u64),

@@ -1,6 +1,6 @@
 //! The fold of the log up to one point: what the writer decides on and the Follower answers from.
 
-use events::{Block, Commit, Head, LogId, State, Timestamp};
+use events::{Block, BlockError, Commit, Head, LogId, Position, State, Timestamp};
 use vault::Destruction;
 
 /// The state that the log's commits add up to, and where in the log that is.
@@ -32,6 +32,24 @@ impl Fold {
             self.last_id = self.last_id.max(event.greatest_id().unwrap_or(0));
         }
         self.time = self.time.max(commit.time);
+    }
+
+    /// Takes a whole block in; adds the keys that have to go after it, with the positions of those
+    /// commits, to `gone`, and hands every commit over.
+    pub(crate) fn take_in(
+        &mut self,
+        block: &Block,
+        gone: &mut Vec<(Position, Destruction)>,
+        mut each: impl FnMut(Position, Commit),
+    ) -> Result<(), BlockError> {
+        let mut destroyed = Vec::new();
+        for (position, commit) in block.commits()? {
+            self.apply(&commit, &mut destroyed);
+            gone.extend(destroyed.drain(..).map(|destruction| (position, destruction)));
+            each(position, commit);
+        }
+        self.finish(block);
+        Ok(())
     }
 
     /// All commits of a block have been taken in.

@@ -13,6 +13,7 @@ use vault::{Destruction, Vault};
 
 use crate::error::DeciderError;
 use crate::fold::Fold;
+use crate::snapshot::Snapshots;
 
 /// A Follower that has not reached the log for this long answers nothing any more.
 const FRESH: Duration = Duration::from_secs(3);
@@ -61,10 +62,25 @@ impl Drop for Task {
 impl Follower {
     /// Folds the log to its end, then goes on following it.
     pub async fn start(log: Log, vault: Vault) -> Result<Self, DeciderError> {
+        let nothing = Fold::empty(log.id());
+        Self::from(nothing, log, vault).await
+    }
+
+    /// As [`Self::start`], from the snapshot that is kept, if it fits.
+    pub async fn resume(
+        log: Log,
+        vault: Vault,
+        snapshots: &Snapshots,
+    ) -> Result<Self, DeciderError> {
+        let kept = snapshots.load(&log, &vault).await?.fold;
+        Self::from(kept, log, vault).await
+    }
+
+    async fn from(fold: Fold, log: Log, vault: Vault) -> Result<Self, DeciderError> {
         let shared = Arc::new(Shared {
             log: log.clone(),
-            fold: RwLock::new(Fold::empty(log.id())),
-            position: watch::Sender::new(Position::new(0)),
+            position: watch::Sender::new(fold.head.position),
+            fold: RwLock::new(fold),
             commits: broadcast::Sender::new(COMMITS_KEPT),
             looked: Mutex::new(Instant::now()),
         });

@@ -9,10 +9,12 @@ mod error;
 mod fold;
 mod follower;
 mod remembered;
+mod snapshot;
 mod writer;
 
 pub use clock::{Clock, system_clock};
 pub use error::DeciderError;
 pub use fold::Fold;
 pub use follower::{Applied, Follower};
+pub use snapshot::Snapshots;
 pub use writer::Writer;

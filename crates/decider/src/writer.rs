@@ -1,16 +1,21 @@
 //! The writer: drains the waiting commands, decides them one after the other, appends their
 //! commits in blocks, and answers each caller when its block is durable.
 //!
-//! Two states make a lost append cheap: `durable` is the log's fold, `working` has what was decided
-//! but is not durable yet. When another writer was faster, what the round touched is copied back
-//! from `durable`, the other's blocks are taken in, and the same commands are decided again.
+//! One block is on its way to the log at a time; what comes meanwhile is decided, sealed and
+//! encoded for the next one. Two states make a lost append cheap: `durable` is the log's fold,
+//! `working` has what was decided but is not durable yet. When another writer was faster, what the
+//! undurable commits touched is copied back from `durable`, the other's blocks are taken in, and
+//! the same commands are decided again.
 //!
-//! A rejection rests on the log's end like an acceptance: it is answered with the block after
-//! which it was decided, or, when nothing is to be appended, after a look at the log's end.
+//! A rejection rests on the log's end like an acceptance: it is answered with the block whose
+//! append began after it was decided, or, when nothing is to be appended, after such a look at the
+//! log's end.
 
-mod plan;
-mod round;
+mod ahead;
+mod decide;
+mod flight;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use events::block::BLOCK_BYTES_MAX;
@@ -22,10 +27,14 @@ use crate::clock::Clock;
 use crate::error::DeciderError;
 use crate::fold::Fold;
 use crate::remembered::{First, Remembered};
-use round::Setback;
+use crate::snapshot::{Parts, Snapshot, Snapshots};
+use ahead::Ahead;
+use flight::{Flight, Landed};
 
-/// Commands decided in one round.
-const ROUND_MAX: usize = 1024;
+/// Commands decided at once, between two looks at what the log has answered.
+const CHUNK_MAX: usize = 64;
+/// Commands drained from the queue at once.
+const DRAIN_MAX: usize = 1024;
 /// Commits in one block.
 const BLOCK_COMMITS_MAX: usize = 1024;
 /// How often the same commands are decided again because another writer was faster.
@@ -43,35 +52,82 @@ pub struct Writer {
     clock: Clock,
     durable: Fold,
     working: State,
+    /// With the undurable ones.
     remembered: Remembered,
     /// Keys whose end is in the log and that are not destroyed yet.
-    leftovers: Vec<Destruction>,
-    /// Up to where the vault knew that all was destroyed when this writer began.
-    swept: Position,
+    leftovers: Vec<(Position, Destruction)>,
+    /// Where a snapshot is kept when this writer stops, if anywhere.
+    snapshots: Option<Snapshots>,
     /// False when the log may hold more than `durable`.
     synced: bool,
     block_bytes: usize,
+    /// Drained, and not decided or to be decided again.
+    waiting: VecDeque<Submitted>,
+    /// Decided, and not on its way to the log.
+    ahead: Ahead,
+    /// On its way to the log.
+    flight: Option<Flight>,
+    /// What is ahead can't be appended as it is.
+    going_back: bool,
+    /// How often in a row others were faster.
+    lost: usize,
+}
+
+/// What happens next.
+enum Turn {
+    Landed(Landed),
+    Decide,
+    Stop,
+    Drained(usize),
+    Sweep,
 }
 
 impl Writer {
     /// Folds the log to its end and destroys the keys that a crash left over.
     pub async fn open(log: Log, vault: Vault, clock: Clock) -> Result<Self, DeciderError> {
-        vault.bind(log.id()).await?;
         let swept = vault.swept().await?;
-        let durable = Fold::empty(log.id());
+        let nothing = Snapshot::empty(&log, swept);
+        Self::begin(log, vault, clock, nothing, None).await
+    }
+
+    /// As [`Self::open`], from the snapshot that is kept, if it fits; keeps one when it stops.
+    pub async fn resume(
+        log: Log,
+        vault: Vault,
+        clock: Clock,
+        snapshots: Snapshots,
+    ) -> Result<Self, DeciderError> {
+        let kept = snapshots.load(&log, &vault).await?;
+        Self::begin(log, vault, clock, kept, Some(snapshots)).await
+    }
+
+    async fn begin(
+        log: Log,
+        vault: Vault,
+        clock: Clock,
+        mut from: Snapshot,
+        snapshots: Option<Snapshots>,
+    ) -> Result<Self, DeciderError> {
+        vault.bind(log.id()).await?;
+        from.catch_up(&log).await?;
+        let Snapshot { fold: durable, remembered, gone: leftovers, .. } = from;
         let mut writer = Self {
+            ahead: Ahead::after(&durable),
             log,
             vault,
             clock,
+            working: durable.state.clone(),
             durable,
-            working: State::default(),
-            remembered: Remembered::default(),
-            leftovers: Vec::new(),
-            swept,
-            synced: false,
+            remembered,
+            leftovers,
+            snapshots,
+            synced: true,
             block_bytes: BLOCK_BYTES_MAX,
+            waiting: VecDeque::new(),
+            flight: None,
+            going_back: false,
+            lost: 0,
         };
-        writer.catch_up().await?;
         writer.sweep().await?;
         Ok(writer)
     }
@@ -79,43 +135,69 @@ impl Writer {
     /// Decides what comes until `stop` is done or no sender is left. What was drained is finished.
     pub async fn run(mut self, mut queue: CommandQueue, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
-        let mut waiting = Vec::with_capacity(ROUND_MAX);
-        loop {
-            let again = async {
-                if self.leftovers.is_empty() {
-                    std::future::pending::<()>().await;
-                }
-                tokio::time::sleep(SWEEP_AGAIN).await;
-            };
-            tokio::select! {
+        let mut drained = Vec::with_capacity(DRAIN_MAX);
+        let mut open = true;
+        while open || self.is_busy() {
+            self.launch_if_due().await;
+            let decides = self.decides();
+            let drains = open && self.waiting.is_empty() && !self.is_full();
+            let sweeps = !self.leftovers.is_empty();
+            let turn = tokio::select! {
                 biased;
-                () = &mut stop => return,
-                count = queue.recv_many(&mut waiting, ROUND_MAX) => {
-                    if count == 0 {
-                        return;
+                landed = flight::landing(&mut self.flight) => Turn::Landed(landed),
+                () = std::future::ready(()), if decides => Turn::Decide,
+                () = &mut stop, if open => Turn::Stop,
+                count = queue.recv_many(&mut drained, DRAIN_MAX), if drains => Turn::Drained(count),
+                () = tokio::time::sleep(SWEEP_AGAIN), if sweeps => Turn::Sweep,
+            };
+            match turn {
+                Turn::Landed(landed) => {
+                    if let Some(block) = self.land(landed).await {
+                        queue.wrote(block);
                     }
-                    self.settle(&mut waiting).await;
+                    // Who was answered goes on first, and asks the next thing.
+                    tokio::task::yield_now().await;
                 }
-                () = again => {}
+                Turn::Decide => self.decide_some().await,
+                Turn::Stop | Turn::Drained(0) => open = false,
+                Turn::Drained(_) => self.waiting.extend(drained.drain(..)),
+                Turn::Sweep => self.try_sweep().await,
             }
-            self.try_sweep().await;
+        }
+        self.keep_snapshot().await;
+    }
+
+    /// The next start folds only what comes after.
+    async fn keep_snapshot(self) {
+        let Self { snapshots: Some(snapshots), durable, remembered, leftovers, vault, .. } = self
+        else {
+            return;
+        };
+        let Ok(swept) = vault.swept().await else { return };
+        let written = tokio::task::spawn_blocking(move || {
+            let (fold, remembered, gone) = (&durable, &remembered, &leftovers[..]);
+            snapshots.write(&Parts { fold, remembered, swept, gone });
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%error, "no snapshot could be kept");
         }
     }
 
-    /// Decides these commands until each has an answer.
-    async fn settle(&mut self, waiting: &mut Vec<Submitted>) {
-        for _ in 0..ATTEMPTS_MAX {
-            match self.round(waiting).await {
-                Ok(()) => return,
-                Err(Setback::Again) => {}
-                Err(Setback::Refused(error)) => return refuse(waiting, &error),
-            }
-        }
-        let busy = "other writers appended again and again; try again".to_owned();
-        refuse(waiting, &SubmitError::Log(busy));
+    /// Whether somebody still waits for an answer.
+    fn is_busy(&self) -> bool {
+        self.flight.is_some() || !self.ahead.is_empty() || !self.waiting.is_empty()
     }
 
-    /// Takes in what the log holds beyond the fold. Nothing may be pending.
+    /// Whether the next block is full: more is decided when it is on its way.
+    fn is_full(&self) -> bool {
+        self.ahead.bytes() >= self.block_bytes || self.ahead.commits() >= BLOCK_COMMITS_MAX
+    }
+
+    fn decides(&self) -> bool {
+        self.synced && !self.waiting.is_empty() && !self.is_full()
+    }
+
+    /// Takes in what the log holds beyond the fold. Nothing may be undurable.
     async fn catch_up(&mut self) -> Result<(), DeciderError> {
         loop {
             let blocks = self.log.read(self.durable.head, READ_BYTES).await?;
@@ -123,20 +205,17 @@ impl Writer {
                 break;
             }
             for block in blocks {
-                for (position, commit) in block.commits()? {
+                let Self { working, durable, remembered, leftovers, .. } = &mut *self;
+                durable.take_in(&block, leftovers, |position, commit| {
                     for event in &commit.events {
-                        self.working.evolve(event, commit.time);
+                        working.evolve(event, commit.time);
                     }
-                    let known = self.leftovers.len();
-                    self.durable.apply(&commit, &mut self.leftovers);
-                    if position <= self.swept {
-                        self.leftovers.truncate(known);
-                    }
-                    self.remembered.insert(commit.command, First::of(position, &commit));
-                }
-                self.durable.finish(&block);
+                    remembered.insert(commit.command, First::of(position, &commit));
+                })?;
+                remembered.forget_before(durable.time);
             }
         }
+        self.ahead = Ahead::after(&self.durable);
         self.synced = true;
         Ok(())
     }
@@ -144,8 +223,10 @@ impl Writer {
     /// Destroys the keys whose end is durable in the log.
     async fn sweep(&mut self) -> Result<(), DeciderError> {
         if !self.leftovers.is_empty() {
-            self.vault.destroy(&self.leftovers, self.durable.head.position).await?;
+            let gone: Vec<_> = self.leftovers.iter().map(|(_, gone)| *gone).collect();
+            self.vault.destroy(&gone, self.durable.head.position).await?;
             self.leftovers.clear();
+            metrics::gauge!("signcall_keys_to_destroy").set(0.0);
         }
         Ok(())
     }
@@ -153,16 +234,17 @@ impl Writer {
     async fn try_sweep(&mut self) {
         if let Err(error) = self.sweep().await {
             tracing::error!(%error, "keys of deleted data could not be destroyed; trying again");
+            metrics::gauge!("signcall_keys_to_destroy").set(self.leftovers.len() as f64);
         }
-        metrics::gauge!("signcall_keys_to_destroy").set(self.leftovers.len() as f64);
     }
-}
 
-fn refuse(waiting: &mut Vec<Submitted>, error: &SubmitError) {
-    let failed = waiting.len() as u64;
-    metrics::counter!("signcall_commands_total", "outcome" => "failed").increment(failed);
-    for submitted in waiting.drain(..) {
-        // A caller who has gone is no error.
-        let _ = submitted.reply.send(Err(error.clone()));
+    /// Tells all who wait that they get no answer.
+    fn refuse_all(&mut self, error: &SubmitError) {
+        metrics::counter!("signcall_commands_total", "outcome" => "failed")
+            .increment(self.waiting.len() as u64);
+        for submitted in self.waiting.drain(..) {
+            // A caller who has gone is no error.
+            let _ = submitted.reply.send(Err(error.clone()));
+        }
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::command::Actor;
 use crate::event::Event;
 use crate::id::{BlockHash, BlockNumber, CommandId, EventId, LogId, Position};
-use crate::stored::{StoredError, StoredEvent};
+use crate::stored::{StoredError, StoredEvent, Written};
 use crate::subject::Subject;
 use crate::time::Timestamp;
 
@@ -19,6 +19,9 @@ pub const FORMAT: u32 = 1;
 pub const BLOCK_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one commit, at most.
 pub const COMMIT_BYTES_MAX: usize = 128 * 1024;
+
+/// What most lines fit into, so that few grow while they are written.
+const LINE_BYTES: usize = 512;
 
 /// Where a log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,7 @@ impl Head {
 
 /// The first line of a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BlockHeader {
     /// Format version: 1.
@@ -79,20 +83,52 @@ pub struct Commit {
     pub events: Vec<Event>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A commit's line as it is read.
+#[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct StoredCommit {
+    /// The command that was decided: it outlives every broker's memory of what was sent twice.
+    id: CommandId,
+    /// When it was decided.
+    time: Timestamp,
+    /// Who asked.
+    actor: Actor,
+    /// The user or room it concerns.
+    subject: Subject,
+    /// Ties together what came from one request.
+    #[serde(default)]
+    correlationid: Option<String>,
+    /// The event that caused it.
+    #[serde(default)]
+    causationid: Option<EventId>,
+    /// Keyed digest of the request's body, by which a retry with another body is told apart.
+    #[serde(default)]
+    body: Option<u64>,
+    /// What happened, in order.
+    #[cfg_attr(test, schemars(with = "Vec<crate::catalog::AnyEvent>"))]
+    events: Vec<StoredEvent>,
+}
+
+/// The same line as it is written, without a copy of what it holds.
+#[derive(Serialize)]
+struct WrittenCommit<'a> {
     id: CommandId,
     time: Timestamp,
     actor: Actor,
     subject: Subject,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    correlationid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlationid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     causationid: Option<EventId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<u64>,
-    events: Vec<StoredEvent>,
+    #[serde(serialize_with = "written")]
+    events: &'a [Event],
+}
+
+fn written<S: serde::Serializer>(events: &&[Event], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(events.iter().map(Written::from))
 }
 
 /// Why bytes are not the block they should be.
@@ -151,17 +187,20 @@ pub enum BlockError {
 impl Commit {
     /// One line of JSON, without the newline. Fails when a personal field is not sealed.
     pub fn encode(&self) -> Result<String, StoredError> {
-        let stored = StoredCommit {
+        let commit = WrittenCommit {
             id: self.command,
             time: self.time,
             actor: self.actor,
             subject: self.subject,
-            correlationid: self.correlation.clone(),
+            correlationid: self.correlation.as_deref(),
             causationid: self.causation,
             body: self.body,
-            events: self.events.iter().cloned().map(StoredEvent::from).collect(),
+            events: &self.events,
         };
-        serde_json::to_string(&stored).map_err(StoredError::Json)
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        serde_json::to_writer(&mut line, &commit).map_err(StoredError::Json)?;
+        // JSON is UTF-8: this looks, and copies nothing.
+        String::from_utf8(line).map_err(|e| StoredError::Json(serde::ser::Error::custom(e)))
     }
 
     /// Reads one line of JSON.
@@ -194,7 +233,7 @@ pub struct Block {
 
 impl Block {
     /// Makes the block that follows `head` from encoded commits (at least one).
-    pub fn build(head: &Head, commits: &[String]) -> Self {
+    pub fn build(head: &Head, commits: &[impl AsRef<str>]) -> Self {
         let header = BlockHeader {
             format: FORMAT,
             log: head.log,
@@ -204,10 +243,10 @@ impl Block {
             previous: head.hash,
         };
         let mut text = serde_json::to_string(&header).unwrap_or_default();
-        text.reserve(commits.iter().map(|line| line.len() + 1).sum());
+        text.reserve(commits.iter().map(|line| line.as_ref().len() + 1).sum());
         for line in commits {
             text.push('\n');
-            text.push_str(line);
+            text.push_str(line.as_ref());
         }
         let bytes = text.into_bytes();
         Self { header, hash: hash(&bytes), bytes }
@@ -289,4 +328,10 @@ impl Block {
 /// SHA-256 of a block's bytes.
 pub fn hash(bytes: &[u8]) -> BlockHash {
     BlockHash::from_bytes(Sha256::digest(bytes).into())
+}
+
+/// The shape of a commit's line, for the catalogue.
+#[cfg(test)]
+pub(crate) fn commit_schema() -> schemars::Schema {
+    schemars::schema_for!(StoredCommit)
 }

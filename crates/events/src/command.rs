@@ -14,6 +14,7 @@ use crate::webhook::WebhookCommand;
 
 /// Who asks. It comes from the authenticated connection, never from a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Actor {
     /// Nobody known: registration, log-in, reset.
@@ -26,6 +27,7 @@ pub enum Actor {
 
 /// The parts of the system that act on their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SystemRole {
     /// An API process: activity, failed log-ins.
@@ -334,14 +336,15 @@ macro_rules! payloads {
 payloads! {
     UserCommand as User in user: register::Register, login::LogIn, login::RecordLoginFailures,
         login::RecordSeen, token::RenewToken, token::RevokeToken, token::RevokeTokens,
-        account::ChangePassword, account::ChangeUsername, account::ChangeEmail, account::DeleteUser,
+        account::ChangePassword, account::ChangeNames, account::DeleteUser,
         reset::RequestReset, reset::ResetPassword, guest::RegisterGuest, admin::GrantAdmin, admin::RevokeAdmin,
         admin::Block, admin::Unblock;
     RoomCommand as Room in room: create::Create, join::Join, join::JoinAsGuest, leave::Leave,
-        leave::Remove, admit::Admit, settings::ChangeSettings, settings::HandOver,
+        leave::Remove, admit::Admit, settings::ChangeSettings,
         close::Close, close::Delete, expire::ExpireTexts, captions::SetCaptions, message::SendMessage,
         message::EditMessage, message::DeleteMessage, transcript::RecordTranscript,
-        transcript::TypeCaption, transcript::CorrectTranscript;
+        transcript::TypeCaption, transcript::CorrectTranscript,
+        revise::ReviseTranscript;
     WebhookCommand as Webhook in webhook: manage::CreateWebhook, manage::DeleteWebhook,
         manage::RetryDelivery;
 }

@@ -22,6 +22,7 @@ macro_rules! integer_ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(u64);
 
@@ -82,6 +83,7 @@ macro_rules! uuids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -119,12 +121,43 @@ uuids! {
     LogId,
 }
 
+/// Hexadecimal digits for people, the bytes themselves where nobody reads.
+mod hex_or_bytes {
+    use hex::FromHex;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer, const N: usize>(
+        bytes: &[u8; N],
+        to: S,
+    ) -> Result<S::Ok, S::Error>
+    where
+        [u8; N]: Serialize,
+    {
+        if to.is_human_readable() { hex::serde::serialize(bytes, to) } else { bytes.serialize(to) }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(
+        from: D,
+    ) -> Result<[u8; N], D::Error>
+    where
+        [u8; N]: Deserialize<'de> + FromHex<Error = hex::FromHexError>,
+    {
+        if from.is_human_readable() {
+            hex::serde::deserialize(from)
+        } else {
+            Deserialize::deserialize(from)
+        }
+    }
+}
+
 macro_rules! hex_bytes {
     ($($(#[$doc:meta])* $name:ident[$len:literal], $what:literal),* $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String"))]
+        #[cfg_attr(test, schemars(extend("minLength" = 2 * $len, "maxLength" = 2 * $len)))]
         #[serde(transparent)]
-        pub struct $name(#[serde(with = "hex::serde")] [u8; $len]);
+        pub struct $name(#[serde(with = "hex_or_bytes")] [u8; $len]);
 
         impl $name {
             /// Wraps the bytes.

@@ -6,6 +6,8 @@
 //! as it was written; [`block`] chains it; [`subject`] alone forms and parses subject text.
 
 pub mod block;
+#[cfg(test)]
+mod catalog;
 pub mod command;
 pub mod event;
 pub mod id;

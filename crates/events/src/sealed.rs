@@ -6,7 +6,8 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +120,9 @@ impl Serialize for Personal {
             Self::Clear(_) => Err(serde::ser::Error::custom(
                 "a personal field was about to be stored in clear; seal it first",
             )),
-            Self::Sealed(bytes) => to.serialize_str(&BASE64.encode(bytes)),
+            Self::Sealed(bytes) if !to.is_human_readable() => to.serialize_bytes(bytes),
+            Self::Erased if !to.is_human_readable() => to.serialize_bytes(&[]),
+            Self::Sealed(bytes) => to.collect_str(&Base64Display::new(bytes, &STANDARD)),
             Self::Erased => to.serialize_str(""),
         }
     }
@@ -127,11 +130,15 @@ impl Serialize for Personal {
 
 impl<'de> Deserialize<'de> for Personal {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if !from.is_human_readable() {
+            let bytes = Vec::<u8>::deserialize(from)?;
+            return Ok(if bytes.is_empty() { Self::Erased } else { Self::Sealed(bytes) });
+        }
         let text = std::borrow::Cow::<str>::deserialize(from)?;
         if text.is_empty() {
             return Ok(Self::Erased);
         }
-        BASE64.decode(text.as_bytes()).map(Self::Sealed).map_err(serde::de::Error::custom)
+        STANDARD.decode(text.as_bytes()).map(Self::Sealed).map_err(serde::de::Error::custom)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Event;
 use crate::id::{RoomId, UserId};
 use crate::room::Rooms;
@@ -10,7 +12,7 @@ use crate::user::{UserEvent, Users};
 use crate::webhook::Webhooks;
 
 /// The fold of the log that every decision and every permission rests on.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct State {
     /// Users, their names' digests, their tokens.
     pub users: Users,
@@ -18,6 +20,8 @@ pub struct State {
     pub rooms: Rooms,
     /// Webhooks, their addresses and secrets sealed.
     pub webhooks: Webhooks,
+    /// Deleted users whose texts went with them (8 bytes each).
+    erased: HashSet<UserId>,
 }
 
 impl State {
@@ -28,6 +32,9 @@ impl State {
                 self.users.evolve(event, at);
                 if let UserEvent::Deleted(deleted) = event {
                     self.rooms.forget_user(deleted.user_id);
+                    if deleted.erase_content {
+                        self.erased.insert(deleted.user_id);
+                    }
                     self.webhooks.forget_user(deleted.user_id);
                 }
             }
@@ -36,12 +43,24 @@ impl State {
         }
     }
 
+    /// Whether a user's texts were erased with the account: no more can be sealed under its keys.
+    pub fn is_erased(&self, user: UserId) -> bool {
+        self.erased.contains(&user)
+    }
+
     /// Takes events back: makes what they touched the same as in `from`, where everything that
     /// they did not touch is the same already.
     pub fn restore(&mut self, from: &Self, touched: &Touched) {
         self.users.restore(&from.users, &touched.users);
         self.rooms.restore(&from.rooms, &touched.rooms);
         self.webhooks.restore(&from.webhooks, &touched.users);
+        for user in &touched.users {
+            if from.erased.contains(user) {
+                self.erased.insert(*user);
+            } else {
+                self.erased.remove(user);
+            }
+        }
     }
 }
 
@@ -53,7 +72,8 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// Notes what an event is about to change, on the state just before it.
+    /// Notes what an event changed, on the state to go back to, from which on every event is noted:
+    /// what a deleted user was in is known from there, or from the events since.
     pub fn note(&mut self, before: &State, event: &Event) {
         match event {
             Event::User(UserEvent::Seen(e)) => self.users.extend(e.seen.iter().map(|(id, _)| *id)),

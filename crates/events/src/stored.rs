@@ -62,11 +62,32 @@ macro_rules! stored_events {
             /// Every tag that was ever shipped.
             pub const TAGS: &'static [&'static str] = &[$($tag,)* $($old_tag,)*];
 
+            /// The shape of each tag's data, for the catalogue.
+            #[cfg(test)]
+            pub(crate) fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+                vec![$(($tag, schemars::schema_for!($payload)),)* $(($old_tag, schemars::schema_for!($old_payload)),)*]
+            }
+
             /// This event's tag.
             pub fn tag(&self) -> &'static str {
                 match self {
                     $(Self::$stored(_) => $tag,)*
                     $(Self::$old(_) => $old_tag,)*
+                }
+            }
+        }
+
+        /// One event on its way into a block, in the newest shape of its tag.
+        #[derive(Serialize)]
+        #[serde(tag = "type", content = "data")]
+        pub(crate) enum Written<'a> {
+            $(#[serde(rename = $tag)] $stored(&'a $payload),)*
+        }
+
+        impl<'a> From<&'a Event> for Written<'a> {
+            fn from(event: &'a Event) -> Self {
+                match event {
+                    $(Event::$aggregate($event::$variant(payload)) => Self::$stored(payload),)*
                 }
             }
         }

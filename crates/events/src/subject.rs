@@ -142,14 +142,45 @@ impl Subjects {
         format!("{}.{}.>", self.prefix, kind.name())
     }
 
+    /// Where workers that may not read frames by themselves ask for a reader.
+    pub fn frames_wanted(&self) -> String {
+        format!("{}.frames_wanted", self.prefix)
+    }
+
     /// Commands to whichever decider is up.
     pub fn commands(&self) -> String {
         format!("{}.commands", self.prefix)
     }
 
+    /// Commands to one decider, from other deciders; `decider` is hexadecimal.
+    pub fn commands_at(&self, decider: &str) -> String {
+        format!("{}.commands.at.{decider}", self.prefix)
+    }
+
+    /// Where deciders tell each other what they wrote last.
+    pub fn commands_wrote(&self) -> String {
+        format!("{}.commands.wrote", self.prefix)
+    }
+
+    /// What a recognition worker hands in: here only its captions are taken.
+    pub fn results(&self) -> String {
+        format!("{}.results", self.prefix)
+    }
+
     /// Ephemeral messages of one room.
     pub fn live(&self, room: RoomId) -> String {
         format!("{}.live.room.{:x}", self.prefix, room.get())
+    }
+
+    /// What a recognition worker says of one room: here only captions are taken.
+    pub fn live_captions(&self, room: RoomId) -> String {
+        format!("{}.live.captions.{:x}", self.prefix, room.get())
+    }
+
+    /// Whether a subject is one of those where only captions are taken.
+    pub fn is_live_captions(&self, subject: &str) -> bool {
+        let rest = subject.strip_prefix(&self.prefix);
+        rest.is_some_and(|rest| rest.starts_with(".live.captions."))
     }
 
     /// Ephemeral messages of all rooms.

@@ -41,12 +41,24 @@ pub fn shown_name(text: &str) -> String {
     nfc(text.trim())
 }
 
-/// A name as it is compared: NFKC, case folded by lower-casing twice around normalization, without
-/// the joiners that only shape letters, so that no name differs from another by them alone.
+/// A name as it is compared: NFKC, case folded, twice, since each can undo the other; without the
+/// joiners that only shape letters, so that no name differs from another by them alone.
 pub fn compared_name(text: &str) -> String {
     let seen = text.trim().chars().filter(|c| !is_joiner(*c));
-    let folded: String = seen.nfkc().flat_map(char::to_lowercase).collect();
-    folded.nfkc().flat_map(char::to_lowercase).collect()
+    let folded: String = seen.nfkc().flat_map(fold).collect();
+    let folded: String = folded.nfkc().flat_map(fold).collect();
+    folded.nfkc().collect()
+}
+
+/// Folds the case as Unicode has it: by way of capitals, so that ß is ss and ς is σ. The dotless ı
+/// shares its capital with i, and is another letter.
+fn fold(letter: char) -> impl Iterator<Item = char> {
+    let capitals = move |c: char| {
+        let capital = c.to_uppercase();
+        let kept = (c == 'ı').then_some(c);
+        capital.filter(move |_| kept.is_none()).chain(kept)
+    };
+    letter.to_lowercase().flat_map(capitals).flat_map(char::to_lowercase)
 }
 
 /// An e-mail address as it is stored and compared: trimmed, NFC, lower case.
@@ -172,6 +184,11 @@ mod tests {
     fn names_that_look_alike_compare_equal() {
         assert_eq!(compared_name("ＡＤＡ"), compared_name(" ada"));
         assert_eq!(compared_name("İ"), compared_name("i\u{307}"));
+        assert_eq!(compared_name("STRASSE"), compared_name("Straße"));
+        assert_eq!(compared_name("STRAẞE"), "strasse");
+        assert_eq!(compared_name("ΟΔΟΣ"), compared_name("οδος"));
+        assert_eq!(compared_name("ﬀ"), "ff");
+        assert_ne!(compared_name("ı"), compared_name("i"));
         assert!(name("username", &Clear::new("a\u{202E}b"), USERNAME).is_err());
     }
 

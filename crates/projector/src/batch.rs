@@ -223,6 +223,14 @@ pub(crate) enum Mode<'a> {
 }
 
 impl Batch {
+    /// Tells which requests' commits are about to be written into the tables.
+    pub(crate) fn trace(&self) {
+        for Opened { position, commit, .. } in &self.commits {
+            let (command, request_id) = (commit.command, commit.correlation.as_deref());
+            tracing::debug!(request_id, %command, %position, "projecting");
+        }
+    }
+
     /// Writes the rows and moves the checkpoint, in one transaction. `None` when the checkpoint
     /// is not `from` any more: somebody else projected, and nothing was written.
     pub(crate) async fn write(

@@ -3,7 +3,10 @@
 
 mod copy;
 mod postgres;
+mod readers;
 mod sqlite;
+
+use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{
@@ -35,6 +38,8 @@ pub(crate) enum Db {
     Sqlite {
         write: SqlitePool,
         read: SqlitePool,
+        /// For whole lists, which are most of what is read.
+        lists: Arc<readers::Readers>,
         place: String,
     },
     Postgres {
@@ -62,6 +67,21 @@ impl Db {
         }
     }
 
+    /// All rows of a table for which `tail` holds, with a connection of its own.
+    pub(crate) async fn rows(
+        &self,
+        table: &Table,
+        tail: &str,
+        args: Vec<Value>,
+    ) -> Result<Vec<Vec<Value>>, StoreError> {
+        match self {
+            Self::Sqlite { lists, .. } => {
+                lists.rows(Dialect::Sqlite.select(table, tail), args, table).await
+            }
+            Self::Postgres { .. } => self.lease().await?.session().select(table, tail, args).await,
+        }
+    }
+
     /// A connection for reading.
     pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
         Ok(match self {
@@ -73,7 +93,7 @@ impl Db {
     /// Begins a transaction that writes. On SQLite it is the only one from here on.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { write, .. } => Tx::Sqlite(sqlite::begin(write).await?),
             Self::Postgres { pool } => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -88,9 +108,19 @@ impl Db {
         })
     }
 
+    /// Moves what was committed out of SQLite's write-ahead log, while others write and read.
+    /// PostgreSQL does so by itself.
+    pub(crate) async fn settle(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { read, .. } => sqlite::settle(read).await,
+            Self::Postgres { .. } => Ok(()),
+        }
+    }
+
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { write, read, .. } => {
+            Self::Sqlite { write, read, lists, .. } => {
+                lists.close().await;
                 read.close().await;
                 write.close().await;
             }
@@ -210,6 +240,25 @@ impl Session<'_> {
         }
     }
 
+    /// Changes these columns, no key among them, of rows that are there.
+    pub(crate) async fn update(
+        &mut self,
+        table: &Table,
+        columns: &[usize],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        let used: Vec<usize> = (0..table.key).chain(columns.iter().copied()).collect();
+        let picked = |mut row: Vec<Value>| -> Vec<Value> {
+            used.iter().map(|n| std::mem::replace(&mut row[*n], Value::Null)).collect()
+        };
+        let rows = rows.into_iter().map(picked).collect();
+        let used: Vec<Column> = used.iter().map(|n| table.columns[*n]).collect();
+        match self {
+            Self::Sqlite(connection) => sqlite::update(connection, table, &used, rows).await,
+            Self::Postgres(connection) => postgres::update(connection, table, &used, rows).await,
+        }
+    }
+
     /// Writes rows that are not there yet, in the fastest way.
     pub(crate) async fn insert(
         &mut self,
@@ -274,14 +323,6 @@ impl Dialect {
         }
     }
 
-    /// Whether a text contains the pattern that is the `n`-th parameter, whatever its case.
-    pub(crate) fn like(self, column: &str, n: usize) -> String {
-        match self {
-            Self::Sqlite => format!("{column} LIKE ${n} ESCAPE '\\'"),
-            Self::Postgres => format!("{column} ILIKE ${n} ESCAPE '\\'"),
-        }
-    }
-
     fn select(self, table: &Table, tail: &str) -> String {
         let columns: Vec<String> = table.columns.iter().map(|c| self.column(c)).collect();
         format!("SELECT {} FROM \"{}\" {tail}", columns.join(", "), table.name)
@@ -302,6 +343,27 @@ impl Dialect {
         let set: Vec<_> = rest.iter().map(|c| format!("{0} = excluded.{0}", quoted(c))).collect();
         let key: Vec<_> = key.iter().map(quoted).collect();
         format!("ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), set.join(", "))
+    }
+
+    /// An update of a table from rows called `v`, whose columns are these, the key's first; those
+    /// are found there by `place`.
+    fn update(
+        table: &Table,
+        columns: &[Column],
+        rows: &str,
+        place: impl Fn(usize, &Column) -> String,
+    ) -> String {
+        let (mut set, mut meant) = (Vec::new(), Vec::new());
+        for (n, column) in columns.iter().enumerate() {
+            let (name, place) = (column.name, place(n, column));
+            if n < table.key {
+                meant.push(format!("\"{}\".\"{name}\" = {place}", table.name));
+            } else {
+                set.push(format!("\"{name}\" = {place}"));
+            }
+        }
+        let (set, meant) = (set.join(", "), meant.join(" AND "));
+        format!("UPDATE \"{}\" SET {set} FROM {rows} WHERE {meant}", table.name)
     }
 
     fn column_names(table: &Table) -> String {

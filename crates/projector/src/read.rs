@@ -70,8 +70,7 @@ impl Store {
         tail: &str,
         args: Vec<Value>,
     ) -> Result<Vec<R>, StoreError> {
-        let mut lease = self.db().lease().await?;
-        let rows = lease.session().select(R::TABLE, tail, args).await?;
+        let rows = self.db().rows(R::TABLE, tail, args).await?;
         rows.into_iter().map(R::from_values).collect()
     }
 
@@ -118,8 +117,8 @@ impl Store {
             args.push(Value::Int(id.number() as i64));
             tail = format!("{tail} AND id {compare} ${}", args.len());
         }
-        args.push(Value::Int(i64::from(page.limit) + 1));
-        tail = format!("{tail} ORDER BY id {direction} LIMIT ${}", args.len());
+        // Written out: SQLite plans a statement anew each time its bound limit is set.
+        tail = format!("{tail} ORDER BY id {direction} LIMIT {}", page.limit.saturating_add(1));
         let mut rows: Vec<R> = self.list(&tail, args).await?;
         let has_more = rows.len() > page.limit as usize;
         rows.truncate(page.limit as usize);

@@ -16,6 +16,8 @@ use crate::store::Store;
 /// Bytes of blocks in one batch, about: thousands of commits when there is that much to catch up,
 /// and whatever has gathered during the last batch when there is not.
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
+/// How often the tables' write-ahead log is moved into their file, where there is one.
+const SETTLE_EVERY: Duration = Duration::from_millis(500);
 /// How long to wait before trying again when the log or the database does not answer.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,7 @@ impl Projector {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ProjectorError> {
         tokio::select! {
             failed = self.follow() => failed,
+            never = self.settle() => never,
             () = stop => Ok(()),
         }
     }
@@ -78,6 +81,19 @@ impl Projector {
         }
     }
 
+    /// Keeps the writer from having to wait for the disk, for as long as it is polled.
+    async fn settle<T>(&self) -> T {
+        let mut positions = self.store.positions();
+        loop {
+            // The sender lives as long as the store.
+            let _moved = positions.changed().await;
+            tokio::time::sleep(SETTLE_EVERY).await;
+            if let Err(error) = self.store.db().settle().await {
+                tracing::debug!(%error, "the write-ahead log is left to the writer");
+            }
+        }
+    }
+
     /// Projects up to `end`, or until something is amiss.
     async fn project(&self, end: Option<Head>) -> Result<(), ProjectorError> {
         let reached = |now: &Checkpoint| end.is_some_and(|end| now.head.position >= end.position);
@@ -92,6 +108,9 @@ impl Projector {
             let mut ahead = Ahead::start(log, vault, now.head, None, self.batch_bytes, mode);
             while !reached(&now) {
                 let Some(batch) = ahead.next().await? else { break };
+                if tracing::enabled!(tracing::Level::DEBUG) {
+                    batch.trace();
+                }
                 let begun = Instant::now();
                 let Some(written) = batch.write(self.store.db(), &now, mode).await? else {
                     tracing::debug!("another projector is ahead");
@@ -142,14 +161,14 @@ async fn check(tables: &Head, log: &Log) -> Result<(), ProjectorError> {
     if tables.log != log.id() {
         return Err(ProjectorError::ForeignLog { tables: tables.log, log: log.id() });
     }
-    let end = log.head().await?;
-    if end.block < tables.block {
-        return Err(ProjectorError::TailLost { tables: tables.block, log: end.block });
+    match log.head_at(tables.block).await? {
+        Some(there) if there == *tables => Ok(()),
+        Some(_) => Err(ProjectorError::Replaced { block: tables.block }),
+        None => {
+            let end = log.head().await?.block;
+            Err(ProjectorError::TailLost { tables: tables.block, log: end })
+        }
     }
-    if end.block == tables.block && end.hash != tables.hash {
-        return Err(ProjectorError::Replaced { block: tables.block });
-    }
-    Ok(())
 }
 
 /// Whether an error goes away by itself when the server it is about comes back.

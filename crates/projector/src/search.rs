@@ -1,4 +1,4 @@
-//! Searching transcripts, with the same answer on both databases.
+//! Searching transcripts and users, with the same answer on both databases.
 //!
 //! What a word is, and which words are the same, is decided here and not by the databases: FTS5's
 //! tokenizer and PostgreSQL's dictionaries know different versions of Unicode, cut at different
@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::db::{Db, Dialect};
 use crate::error::StoreError;
 use crate::projections::transcript::TranscriptRow;
+use crate::projections::user::UserRow;
 use crate::value::{Record as _, Value};
 
 /// Words in one search at most.
@@ -94,8 +95,33 @@ fn room_word(room: RoomId) -> String {
     format!("{ROOM_MARK}{room}")
 }
 
-/// Fills in the words of rows that an older version wrote.
+/// Fills in what rows that an older version wrote are searched by.
 pub(crate) async fn fill(db: &Db) -> Result<(), StoreError> {
+    fill_users(db).await?;
+    fill_transcripts(db).await
+}
+
+async fn fill_users(db: &Db) -> Result<(), StoreError> {
+    const MISSING: &str = "WHERE folded IS NULL ORDER BY id LIMIT $1";
+    const FILL: &str = "UPDATE \"user\" SET folded = $1 WHERE id = $2";
+    loop {
+        let mut tx = db.begin().await?;
+        let mut session = tx.session();
+        let rows = session.select(UserRow::TABLE, MISSING, vec![Value::Int(FILL_ROWS)]).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows.into_iter().map(UserRow::from_values) {
+            let mut row = row?;
+            row.fold();
+            let folded = Value::Text(row.folded.unwrap_or_default());
+            session.execute(FILL, vec![folded, Value::Int(row.id.get() as i64)]).await?;
+        }
+        tx.commit().await?;
+    }
+}
+
+async fn fill_transcripts(db: &Db) -> Result<(), StoreError> {
     const MISSING: &str = "WHERE words IS NULL AND ts_content IS NOT NULL ORDER BY id LIMIT $1";
     const FILL: &str = "UPDATE transcript SET words = $1 WHERE id = $2 AND ts_content = $3";
     loop {
@@ -129,7 +155,7 @@ fn folded(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Without case and accents. By way of capitals, so that ß and ss, ς and σ are the same.
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }

@@ -62,7 +62,7 @@ impl Value {
             Self::Null => line.write_str("null"),
             Self::Int(value) => write!(line, "{value}"),
             Self::Real(value) => write!(line, "{value}"),
-            Self::Text(value) => write!(line, "{}", serde_json::Value::from(value.as_str())),
+            Self::Text(value) => line.write_str(&serde_json::to_string(value).unwrap_or_default()),
             Self::Bool(value) => write!(line, "{value}"),
             Self::Time(value) => write!(line, "{}", value.micros()),
             Self::Ints(values) => write!(line, "{values:?}"),
@@ -82,17 +82,16 @@ impl std::fmt::Display for Value {
     }
 }
 
-/// A row as one line of JSON, without the newline.
-pub(crate) fn line(row: &[Value]) -> String {
-    let mut line = String::from("[");
+/// Appends a row as one line of JSON, without the newline.
+pub(crate) fn append_line(row: &[Value], line: &mut String) {
+    line.push('[');
     for (index, value) in row.iter().enumerate() {
         if index > 0 {
             line.push(',');
         }
-        value.append_to(&mut line);
+        value.append_to(line);
     }
     line.push(']');
-    line
 }
 
 /// A row type of a table.

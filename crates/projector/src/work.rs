@@ -7,8 +7,8 @@
 
 mod sweep;
 
-use std::collections::{HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use events::{MessageId, RoomId, TranscriptId, UserId};
 pub(crate) use sweep::{Expiry, Sweep};
@@ -23,7 +23,7 @@ use crate::projections::message::{MessageRevisionRow, MessageRow};
 use crate::projections::participant::ParticipantRow;
 use crate::projections::room::RoomRow;
 use crate::projections::transcript::{TranscriptRevisionRow, TranscriptRow};
-use crate::projections::user::UserRow;
+use crate::projections::user::{UserRow, placeholder};
 use crate::value::{Record, Value};
 
 /// The stored rows that a batch needs.
@@ -43,82 +43,111 @@ impl Keys {
     }
 }
 
-/// Rows of one table in memory.
+/// Rows of one table in memory, in the order of their keys.
 #[derive(Debug)]
-pub(crate) struct Cache<K, R> {
-    rows: HashMap<K, R>,
-    dirty: HashSet<K>,
-    /// Those that the database has: the others are new to it.
-    stored: HashSet<K>,
+pub(crate) struct Cache<K, R>(BTreeMap<K, Held<R>>);
+
+#[derive(Debug)]
+struct Held<R> {
+    row: R,
+    was: Was<R>,
+}
+
+/// What the database has of a row.
+#[derive(Debug)]
+enum Was<R> {
+    Nothing,
+    TheSame,
+    Other(R),
 }
 
 impl<K, R> Default for Cache<K, R> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), dirty: HashSet::new(), stored: HashSet::new() }
+        Self(BTreeMap::new())
     }
 }
 
-impl<K: Copy + Eq + Hash + Ord, R: Record> Cache<K, R> {
+impl<K: Copy + Ord, R: Record + Clone> Cache<K, R> {
     fn load(&mut self, rows: Vec<R>, key: impl Fn(&R) -> K) {
-        for row in rows {
-            let key = key(&row);
-            self.stored.insert(key);
-            self.rows.insert(key, row);
-        }
+        let held = |row| (key(&row), Held { row, was: Was::TheSame });
+        self.0.extend(rows.into_iter().map(held));
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&R> {
-        self.rows.get(key)
+        self.0.get(key).map(|held| &held.row)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &R)> {
-        self.rows.iter()
+        self.0.iter().map(|(key, held)| (key, &held.row))
     }
 
     pub(crate) fn insert(&mut self, key: K, row: R) {
-        self.dirty.insert(key);
-        self.rows.insert(key, row);
-    }
-
-    pub(crate) fn edit(&mut self, key: &K) -> Option<&mut R> {
-        let row = self.rows.get_mut(key)?;
-        self.dirty.insert(*key);
-        Some(row)
-    }
-
-    pub(crate) fn edit_where(&mut self, meant: impl Fn(&R) -> bool, change: impl Fn(&mut R)) {
-        for (key, row) in self.rows.iter_mut().filter(|(_, row)| meant(row)) {
-            self.dirty.insert(*key);
-            change(row);
+        match self.0.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(Held { row, was: Was::Nothing });
+            }
+            Entry::Occupied(mut known) => *known.get_mut().edit() = row,
         }
     }
 
+    pub(crate) fn edit(&mut self, key: &K) -> Option<&mut R> {
+        self.0.get_mut(key).map(Held::edit)
+    }
+
+    pub(crate) fn edit_where(&mut self, meant: impl Fn(&R) -> bool, change: impl Fn(&mut R)) {
+        self.0.values_mut().filter(|held| meant(&held.row)).for_each(|held| change(held.edit()));
+    }
+
+    /// Says that a statement made the stored row another one.
+    fn was(&mut self, key: &K, change: impl Fn(&mut R)) {
+        if let Some(Held { was: Was::Other(before), .. }) = self.0.get_mut(key) {
+            change(before);
+        }
+    }
+
+    /// The caller sees to it that it goes from the database too.
     pub(crate) fn remove(&mut self, key: &K) -> Option<R> {
-        self.dirty.remove(key);
-        self.rows.remove(key)
+        self.0.remove(key).map(|held| held.row)
     }
 
     fn remove_where(&mut self, meant: impl Fn(&R) -> bool) {
-        self.rows.retain(|key, row| {
-            let goes = meant(row);
-            if goes {
-                self.dirty.remove(key);
-            }
-            !goes
-        });
+        self.0.retain(|_, held| !meant(&held.row));
     }
 
-    /// Writes the rows that changed, in the order of their keys.
-    async fn write(mut self, session: &mut Session<'_>) -> Result<(), StoreError> {
-        let mut keys: Vec<K> = self.dirty.into_iter().collect();
-        keys.sort_unstable();
-        let (old, new): (Vec<K>, Vec<K>) =
-            keys.into_iter().partition(|key| self.stored.contains(key));
-        let mut values = |keys: Vec<K>| -> Vec<Vec<Value>> {
-            keys.iter().filter_map(|key| self.rows.remove(key)).map(R::into_values).collect()
-        };
-        session.upsert(R::TABLE, values(old)).await?;
-        session.insert(R::TABLE, values(new)).await
+    /// Writes the rows that are new, and of the others the columns that changed, in the order of
+    /// their keys: an index over what stays as it is costs nothing.
+    async fn write(self, session: &mut Session<'_>) -> Result<(), StoreError> {
+        let (mut new, mut changed) = (Vec::new(), BTreeMap::<Vec<usize>, Vec<_>>::new());
+        for held in self.0.into_values() {
+            match held.was {
+                Was::Nothing => new.push(held.row.into_values()),
+                Was::TheSame => {}
+                Was::Other(before) => {
+                    let (before, row) = (before.into_values(), held.row.into_values());
+                    let columns = (0..row.len()).filter(|n| before[*n] != row[*n]);
+                    let columns: Vec<usize> = columns.collect();
+                    match columns.first() {
+                        None => {}
+                        // Another row in its place: the database is to refuse it.
+                        Some(first) if *first < R::TABLE.key => new.push(row),
+                        Some(_) => changed.entry(columns).or_default().push(row),
+                    }
+                }
+            }
+        }
+        for (columns, rows) in changed {
+            session.update(R::TABLE, &columns, rows).await?;
+        }
+        session.insert(R::TABLE, new).await
+    }
+}
+
+impl<R: Clone> Held<R> {
+    fn edit(&mut self) -> &mut R {
+        if matches!(self.was, Was::TheSame) {
+            self.was = Was::Other(self.row.clone());
+        }
+        &mut self.row
     }
 }
 
@@ -190,7 +219,8 @@ impl Work {
 
     /// The loaded rooms that a user is in or waits for.
     pub(crate) fn rooms_with(&self, user: UserId) -> Vec<(RoomId, UserId)> {
-        self.participants.rows.keys().filter(|(_, member)| *member == user).copied().collect()
+        let keys = self.participants.iter().map(|(key, _)| *key);
+        keys.filter(|(_, member)| *member == user).collect()
     }
 
     /// Appends to a room's feed, if there is such a room.
@@ -228,14 +258,16 @@ impl Work {
     }
 
     /// Writes everything that changed.
-    pub(crate) async fn write(self, session: &mut Session<'_>) -> Result<Done, StoreError> {
-        let mut grown = HashMap::new();
-        for (room, seq) in self.feed.rows.keys() {
-            let newest = grown.entry(*room).or_insert(*seq);
-            *newest = (*newest).max(*seq);
-        }
+    pub(crate) async fn write(mut self, session: &mut Session<'_>) -> Result<Done, StoreError> {
+        // In the order of the sequences: the newest of each room stays.
+        let grown = self.feed.iter().map(|((room, seq), _)| (*room, *seq)).collect();
         let done = Done { grown, destroyed: self.sweep.destroyed() };
         self.sweep.before_rows(session).await?;
+        for user in &self.sweep.names {
+            self.users.was(user, |row| {
+                (row.username, row.email) = (placeholder(*user), placeholder(*user));
+            });
+        }
         self.users.write(session).await?;
         self.rooms.write(session).await?;
         self.participants.write(session).await?;

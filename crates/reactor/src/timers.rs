@@ -6,7 +6,9 @@ use events::command::SystemRole;
 use events::room::command::{close, expire};
 use events::room::{Phase, RoomEvent};
 use events::user::command::account;
-use events::{Actor, Command, CommandId, Commit, Envelope, Event, RoomId, State, Timestamp};
+use events::{
+    Actor, Command, CommandId, Commit, Envelope, Event, EventId, RoomId, State, Timestamp,
+};
 use uuid::Uuid;
 
 /// A room that nobody is in closes after this many seconds.
@@ -18,7 +20,8 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5d1c_0b5e_7a3f_4d6e_9b0a_2f41_9c33_e7d
 #[derive(Debug, Clone, Default)]
 pub struct Timers {
     state: State,
-    last_left: HashMap<RoomId, Timestamp>,
+    /// When the last one left a room that is open, and by which event.
+    last_left: HashMap<RoomId, (Timestamp, EventId)>,
 }
 
 impl Timers {
@@ -33,17 +36,17 @@ impl Timers {
             look(&self.state, place);
             self.state.evolve(event, commit.time);
             if let Event::Room(event) = event {
-                self.note(event, commit.time);
+                self.note(event, commit.time, EventId::of(commit.command, place));
             }
         }
     }
 
-    fn note(&mut self, event: &RoomEvent, at: Timestamp) {
+    fn note(&mut self, event: &RoomEvent, at: Timestamp, id: EventId) {
         let room = event.room_id();
         let open = self.state.rooms.get(room).is_some_and(|room| room.phase == Phase::Open);
         let empty = self.state.rooms.get(room).is_none_or(|room| room.participants.is_empty());
         if open && empty {
-            self.last_left.insert(room, at);
+            self.last_left.insert(room, (at, id));
         } else {
             self.last_left.remove(&room);
         }
@@ -54,9 +57,10 @@ impl Timers {
         let abandoned = self
             .last_left
             .iter()
-            .filter(|(_, left)| now.seconds_since(**left) >= ABANDONED_AFTER_S);
-        let closing = abandoned.map(|(room, left)| {
-            envelope(&format!("close/{room}/{left}"), close::Close { room: *room })
+            .filter(|(_, (left, _))| now.seconds_since(*left) >= ABANDONED_AFTER_S);
+        let closing = abandoned.map(|(room, (left, leaving))| Envelope {
+            causation: Some(*leaving),
+            ..envelope(&format!("close/{room}/{left}"), close::Close { room: *room })
         });
         closing.chain(self.expiring(now)).chain(self.departing()).collect()
     }
@@ -75,7 +79,7 @@ impl Timers {
         self.state.rooms.iter().filter_map(move |(room, found)| {
             let days = chrono::Days::new(u64::from(found.settings.retention_days?));
             let before = now.day().checked_sub_days(days)?;
-            let due = found.transcripts().any(|text| text.created_at.day() < before);
+            let due = found.transcripts().any(|text| text.day() < before);
             due.then(|| {
                 envelope(&format!("expire/{room}/{before}"), expire::ExpireTexts { room, before })
             })
@@ -97,8 +101,8 @@ fn envelope(reason: &str, command: impl Into<Command>) -> Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use events::room::Settings;
-    use events::room::command::{create, leave, settings, transcript};
+    use events::room::command::settings::{Change, ChangeSettings, Changes};
+    use events::room::command::{create, leave, transcript};
     use events::scenario::Scenario;
     use events::user::TokenKind;
     use events::user::command::token::NewToken;
@@ -178,6 +182,8 @@ mod tests {
         let due = story.due(1);
         assert_eq!(due.len(), 1);
         assert_eq!(due[0].id, story.due(60)[0].id, "the same reason gives the same id");
+        let leaving = EventId::of(CommandId::derived(NAMESPACE, "test"), 0);
+        assert_eq!(due[0].causation, Some(leaving));
         story.act(due[0].actor, due[0].command.clone());
         assert!(story.due(60).is_empty());
     }
@@ -202,8 +208,8 @@ mod tests {
     fn guests_go_when_their_room_is_over() {
         let mut story = Story::new();
         let (owner, room) = (Actor::User(story.user), story.room);
-        let settings = Settings { guests: true, ..Settings::default() };
-        story.act(owner, settings::ChangeSettings { room, settings, expected: None });
+        let changes = Changes { guests: Change::To(true), ..Changes::default() };
+        story.act(owner, ChangeSettings { room, changes, owner: None, expected: None });
         story.act(Actor::Anonymous, guest::RegisterGuest { room, token: new_token(9) });
         assert!(story.due(0).is_empty());
         story.act(owner, close::Close { room });

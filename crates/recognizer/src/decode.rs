@@ -6,10 +6,12 @@
 //! * [`gate`]: whether anybody is signing, from the landmarks alone.
 //! * `paths`: the likeliest sequence of labels so far, with a price on beginning one; what lies far
 //!   enough back is committed and never taken back.
+//! * [`phrases`]: what is likely to be said.
 //! * `segments`: committed tokens become captions: a word is one, letters join into one.
 
 pub mod gate;
 mod paths;
+pub mod phrases;
 mod segments;
 pub mod settings;
 #[cfg(test)]

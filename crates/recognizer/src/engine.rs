@@ -15,10 +15,12 @@
 //! * `stream`: one stream: its waiting frames, its hop, its decoder.
 //! * `contract`: what goes in and comes out, and the bounds.
 //! * `batch`: who is in the next step; how long a step will take.
+//! * `meter`: what each stage of a step took, for metrics.
 //! * [`run`]: the engine on its own thread, with bounded hand-over, warm-up and health.
 
 mod batch;
 mod contract;
+mod meter;
 pub mod run;
 mod stream;
 #[cfg(test)]
@@ -137,6 +139,7 @@ impl Engine {
     /// Tries the model out with steps of one stream, two, four and so on, twice each, and learns
     /// how long they take. `clock` gives µs.
     pub fn warm_up(&mut self, clock: &dyn Fn() -> u64) -> Result<(), ModelError> {
+        self.model.warm_up()?;
         let mut rows = 1;
         while rows <= self.limits.batch {
             self.idle_step(rows)?;

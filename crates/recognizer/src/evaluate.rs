@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::cuda::Place;
 
 mod measures;
 mod player;
@@ -22,12 +24,14 @@ pub use run::run;
 pub struct EvaluateOptions {
     /// A built-in model's name, or a model's folder.
     pub model: String,
+    /// What it is computed on.
+    pub device: Place,
     /// Folders with a `clips.csv`.
     pub clips: Vec<PathBuf>,
     /// `sentence_id,position,path`: clips played one after the other through one stream.
     pub sentences: Option<PathBuf>,
-    /// Only this signer's clips.
-    pub signer: Option<String>,
+    /// Only these signers' clips; everybody's where empty.
+    pub signers: Vec<String>,
     /// Clips with one of these flags are left out.
     pub skip_flags: Vec<String>,
     /// Also plays up to a minute at real pace, for `latency_ms`.
@@ -37,7 +41,7 @@ pub struct EvaluateOptions {
 }
 
 /// Measures of one label.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassMeasures {
     /// Clips.
     pub n: usize,
@@ -48,7 +52,7 @@ pub struct ClassMeasures {
 }
 
 /// Measures of one signer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SignerMeasures {
     /// Clips.
     pub clips: usize,
@@ -59,7 +63,7 @@ pub struct SignerMeasures {
 }
 
 /// Nearest-rank percentiles, milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// Half are faster.
     pub p50: f64,
@@ -70,7 +74,7 @@ pub struct Percentiles {
 }
 
 /// Everything measured; `null` where there was nothing to measure it on. Shares are 0–1.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The model's name.
     pub model: String,
@@ -92,6 +96,8 @@ pub struct Evaluation {
     pub per_signer: BTreeMap<String, SignerMeasures>,
     /// Edit distance over characters, for clips of letters.
     pub cer: Option<f64>,
+    /// How far the confidence of what was said of labelled clips is from the share that is right.
+    pub ece: Option<f64>,
     /// Edit distance over words (tokens) of the sentences: (sub + del + ins) / reference.
     pub wer: Option<f64>,
     /// Substitutions.

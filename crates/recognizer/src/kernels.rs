@@ -13,7 +13,7 @@
 //! * `peak`: what the core can multiply at all.
 
 mod dense;
-mod element;
+pub(crate) mod element;
 pub mod isa;
 mod net;
 mod peak;

@@ -6,15 +6,18 @@ use serde::{Deserialize, Serialize};
 
 pub mod landmarks;
 pub mod layers;
+pub mod library;
 pub mod net;
 pub mod pixels;
 pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod trunk;
+pub(crate) mod verify;
 
+pub use library::Library;
 pub use net::Architecture;
-pub use store::{BUILT_IN, built_in, files, load, reference};
+pub use store::{BUILT_IN, Files, built_in, built_in_on, files, load, load_on, parse, reference};
 
 /// The class that means "nothing is being said"; label `i` of the vocabulary is class `i + 1`.
 pub const BLANK: usize = 0;
@@ -79,6 +82,10 @@ pub struct ModelSpec {
     pub architecture: Architecture,
     /// What it looks at.
     pub input: Input,
+    /// The sign language it was trained on (BCP 47 or ISO 639-3, such as `ase`), if said; streams in
+    /// another language are not for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// What it can say; class 0 is blank and not in here.
     pub vocabulary: Vec<Label>,
     /// Frames the server gathers before a step.
@@ -105,9 +112,10 @@ impl ModelSpec {
     }
 }
 
-/// What a model remembers of one stream between steps: plain numbers, made by `Model::new_state`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamState(pub(crate) Vec<f32>);
+/// What a model remembers of one stream between steps, made by `Model::new_state`: plain numbers,
+/// or, where the model keeps them on a device, whether there is something to remember and where.
+#[derive(Debug, PartialEq)]
+pub struct StreamState(pub(crate) Vec<f32>, pub(crate) Option<crate::cuda::Row>);
 
 impl StreamState {
     /// Back to the start of an utterance.
@@ -136,6 +144,10 @@ pub trait Model: Send {
     fn new_state(&self) -> StreamState;
     /// One step for all `hops`. After an error their states are worth nothing: reset them.
     fn step(&mut self, hops: &mut [Hop<'_>]) -> Result<(), ModelError>;
+    /// Whatever is better done before anybody waits, on the thread that will step.
+    fn warm_up(&mut self) -> Result<(), ModelError> {
+        Ok(())
+    }
 }
 
 /// Why a model can't be loaded or can't step.
@@ -168,6 +180,20 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A model can't be written.
+    #[error("can't write to {path}")]
+    Write {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is a model of that name, and it was not to be replaced.
+    #[error("there is a model {0} already: give the new one another name")]
+    Exists(String),
+    /// There are as many models as there may be.
+    #[error("{} models are installed; remove one first", library::INSTALLED_MAX)]
+    Full,
     /// `model.json` is not what it should be.
     #[error("model.json is not a model description")]
     Json(#[from] serde_json::Error),

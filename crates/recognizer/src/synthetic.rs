@@ -44,52 +44,89 @@ pub enum SyntheticError {
         /// What there is.
         known: String,
     },
+    /// A movement is not one.
+    #[error("the movement of {label:?} is none")]
+    Movement {
+        /// Whose.
+        label: String,
+    },
     /// The file of movements can't be read.
     #[error("the file of movements can't be read")]
     File(#[from] candle_core::Error),
 }
 
+/// The file of movements of a built-in model, if it has one.
+pub fn of_built_in(model: &str) -> Option<&'static [u8]> {
+    (model == "asl-basic").then_some(LEARNED)
+}
+
 /// The labels that can be signed.
 pub fn labels() -> Result<Vec<String>, SyntheticError> {
-    Ok(movements()?.into_keys().collect())
+    Ok(Movements::built_in()?.labels().map(str::to_owned).collect())
 }
 
 /// Signs `labels` one after the other at 15 frames a second, from time 0, hands down before and
 /// after. The same seed signs the same.
 pub fn sentence(labels: &[&str], seed: u64) -> Result<Vec<Frame>, SyntheticError> {
-    let movements = movements()?;
-    let mut dice = Dice::new(seed, 0);
-    let mut frames: Vec<Frame> = Vec::new();
-    for label in labels {
-        let Some(movement) = movements.get(*label) else {
-            let known = movements.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(SyntheticError::Unknown { label: (*label).to_owned(), known });
-        };
-        let keys: Vec<Frame> = movement.chunks_exact(NUMBERS).map(frame).collect();
-        let played = stretch(&keys, 0.0, (KEYS - 1) as f32, dice.even(0.85, 1.1));
-        match frames.last().cloned() {
-            Some(last) => {
-                let steps = WAY.0 + dice.below(WAY.1 - WAY.0 + 1);
-                let at = |step: usize| step as f32 / (steps + 1) as f32;
-                frames.extend((1..=steps).map(|step| between(&last, &played[0], at(step))));
-            }
-            None => frames.extend(std::iter::repeat_n(at_rest(&played[0]), REST.0)),
-        }
-        frames.extend(played);
-    }
-    if let Some(last) = frames.last().cloned() {
-        frames.extend(std::iter::repeat_n(at_rest(&last), REST.1));
-    }
-    vary(&mut frames, &mut dice);
-    clock(&mut frames);
-    Ok(frames)
+    Movements::built_in()?.sentence(labels, seed)
 }
 
-fn movements() -> Result<BTreeMap<String, Vec<f32>>, SyntheticError> {
-    let file = candle_core::safetensors::load_buffer(LEARNED, &Device::Cpu)?;
-    let numbers = |tensor: Tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
-    let movements = file.into_iter().map(|(label, tensor)| Ok((label, numbers(tensor)?)));
-    Ok(movements.collect::<candle_core::Result<_>>()?)
+/// The average movement of each label.
+pub struct Movements(BTreeMap<String, Vec<f32>>);
+
+impl Movements {
+    /// Those that the shipped model's training clips gave.
+    pub fn built_in() -> Result<Self, SyntheticError> {
+        Self::read(LEARNED)
+    }
+
+    /// Those in a file that training left in a model's folder.
+    pub fn read(file: &[u8]) -> Result<Self, SyntheticError> {
+        let file = candle_core::safetensors::load_buffer(file, &Device::Cpu)?;
+        let numbers = |(label, tensor): (String, Tensor)| {
+            let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            if numbers.len() != KEYS * NUMBERS || !numbers.iter().all(|n| n.is_finite()) {
+                return Err(SyntheticError::Movement { label });
+            }
+            Ok((label, numbers))
+        };
+        Ok(Self(file.into_iter().map(numbers).collect::<Result<_, SyntheticError>>()?))
+    }
+
+    /// The labels that can be signed.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Signs `labels` one after the other at 15 frames a second, from time 0, hands down before and
+    /// after. The same seed signs the same.
+    pub fn sentence(&self, labels: &[&str], seed: u64) -> Result<Vec<Frame>, SyntheticError> {
+        let mut dice = Dice::new(seed, 0);
+        let mut frames: Vec<Frame> = Vec::new();
+        for label in labels {
+            let Some(movement) = self.0.get(*label) else {
+                let known = self.labels().collect::<Vec<_>>().join(", ");
+                return Err(SyntheticError::Unknown { label: (*label).to_owned(), known });
+            };
+            let keys: Vec<Frame> = movement.chunks_exact(NUMBERS).map(frame).collect();
+            let played = stretch(&keys, 0.0, (KEYS - 1) as f32, dice.even(0.85, 1.1));
+            match frames.last().cloned() {
+                Some(last) => {
+                    let steps = WAY.0 + dice.below(WAY.1 - WAY.0 + 1);
+                    let at = |step: usize| step as f32 / (steps + 1) as f32;
+                    frames.extend((1..=steps).map(|step| between(&last, &played[0], at(step))));
+                }
+                None => frames.extend(std::iter::repeat_n(at_rest(&played[0]), REST.0)),
+            }
+            frames.extend(played);
+        }
+        if let Some(last) = frames.last().cloned() {
+            frames.extend(std::iter::repeat_n(at_rest(&last), REST.1));
+        }
+        vary(&mut frames, &mut dice);
+        clock(&mut frames);
+        Ok(frames)
+    }
 }
 
 /// The picture of one key frame.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 pub mod augment;
 mod card;
+mod ctc;
 pub mod data;
 mod fit;
 mod loss;
@@ -15,12 +16,34 @@ mod optimizer;
 mod photos;
 mod pictures;
 pub(crate) mod random;
-mod splice;
+mod served;
+pub(crate) mod splice;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod wander;
 
 pub use fit::run;
+pub use served::Figures;
+
+/// What a sequence is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// The classes that each frame may be: cross-entropy, frame by frame.
+    #[default]
+    Framewise,
+    /// The signs in their order alone: connectionist temporal classification.
+    Ctc,
+}
+
+/// What is made up besides the clips; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Variety {
+    /// How often hands that only move about, and say nothing, take a clip's place: 0 to 1.
+    pub wander: f32,
+    /// How often a sequence has fewer frames a second, at times that are not quite even: 0 to 1.
+    pub slow: f32,
+}
 
 /// What to train on, and how long.
 #[derive(Clone, Debug)]
@@ -37,6 +60,10 @@ pub struct TrainOptions {
     pub skip_flags: BTreeSet<String>,
     /// Clips with one of these labels are left out.
     pub skip_labels: BTreeSet<String>,
+    /// What the net is to say of a sequence.
+    pub loss: Loss,
+    /// What is made up.
+    pub variety: Variety,
     /// Of every random choice.
     pub seed: u64,
     /// Goes on from the last checkpoint in `out`.
@@ -45,6 +72,8 @@ pub struct TrainOptions {
     pub steps: usize,
     /// Spliced sequences an update.
     pub batch: usize,
+    /// Trainings without one signer, whose figures the card tells.
+    pub cross: Vec<PathBuf>,
     /// The command line, for the model card.
     pub command: String,
 }
@@ -59,10 +88,13 @@ impl TrainOptions {
             hold_out: BTreeSet::new(),
             skip_flags: BTreeSet::new(),
             skip_labels: BTreeSet::new(),
+            loss: Loss::default(),
+            variety: Variety::default(),
             seed: 1,
             resume: false,
             steps: 1_200,
             batch: 24,
+            cross: Vec::new(),
             command: String::new(),
         }
     }
@@ -91,8 +123,8 @@ pub struct TrainReport {
     pub validation_top1: f32,
     /// Wall time of the updates, seconds.
     pub seconds: f64,
-    /// Measures of each signer left out: (signer, clips, forced top-1).
-    pub held_out: Vec<(String, usize, f32)>,
+    /// What was reached on those who were left out, here and in the trainings of `cross`.
+    pub held_out: Vec<Figures>,
 }
 
 /// Why a training can't go on.
@@ -148,6 +180,9 @@ pub enum TrainError {
         /// What the drawing library said.
         problem: String,
     },
+    /// The model could not be measured on those who were left out.
+    #[error("the model can't be measured")]
+    Measure(#[source] Box<crate::evaluate::EvaluateError>),
     /// The net could not be computed.
     #[error("the net can't be computed")]
     Compute(#[from] candle_core::Error),

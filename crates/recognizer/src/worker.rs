@@ -7,12 +7,14 @@
 //! next worker says the same under the same names, and the decider takes each only once.
 //!
 //! # Layout
-//! * [`Worker`]: engines, started and run; [`Monitor`]: how they do.
+//! * [`Worker`]: started and run.
+//! * `fleet`: the engines, which may change while they serve; [`Monitor`]: how they do.
 //! * `intake`: batches into the engines, streams opened, parked and closed.
 //! * `served`: the models, and which a stream is for.
 //! * `teller`: one stream's way out.
 //! * [`segment`]: a caption with its names and times.
 
+mod fleet;
 mod intake;
 mod report;
 pub mod segment;
@@ -21,11 +23,11 @@ mod teller;
 #[cfg(test)]
 mod tests;
 
-use crate::engine::{Clock, Engine, EngineThread, Health, Limits, Notice, Stats, Ticket};
-use crate::model::Model;
+use crate::engine::{Clock, EngineThread, Limits, Notice, Ticket};
+use crate::model::library::Offer;
+use fleet::Fleet;
 use intake::Intake;
 use parking_lot::Mutex;
-use served::Served;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ use streams::commands::Commands;
 use streams::frames::{FrameBatch, Frames, FramesError};
 use streams::live::Live;
 use tokio::sync::mpsc;
+
+pub use fleet::Monitor;
 
 /// Batches taken from the buffer ahead of the engines.
 const BATCHES_AHEAD: usize = 16;
@@ -92,45 +96,41 @@ type Routes = Arc<Mutex<HashMap<Ticket, mpsc::Sender<Notice>>>>;
 
 /// Engines that serve, not yet fed.
 pub struct Worker {
-    monitor: Monitor,
+    fleet: Fleet,
     routes: Routes,
     connections: Connections,
-    served: Served,
     clock: Clock,
+    changes: (Changes, mpsc::Receiver<Vec<Offer>>),
 }
 
-/// How a worker's engines do. Cheap to clone.
+/// Takes the models that are to be served from now on.
 #[derive(Clone)]
-pub struct Monitor(Arc<Vec<EngineThread>>);
+pub struct Changes(mpsc::Sender<Vec<Offer>>);
 
-impl Monitor {
-    /// The state of the engine that does worst: all must be ready for the worker to be.
-    pub fn health(&self) -> Health {
-        let all = self.0.iter().map(EngineThread::health);
-        all.reduce(|worst, next| if worst == Health::Ready { next } else { worst })
-            .unwrap_or(Health::Stopped)
-    }
-
-    /// What was counted, per engine; looking starts [`Stats::worst_age_us`] anew.
-    pub fn stats(&self) -> Vec<Stats> {
-        self.0.iter().map(EngineThread::stats).collect()
+impl Changes {
+    /// Serves these models, the first that fits for streams that name none, and no others, as soon
+    /// as all of them are warm; no stream is dropped. Models that run already go on.
+    pub async fn serve(&self, models: Vec<Offer>) {
+        // A worker that has ended serves nothing.
+        let _ = self.0.send(models).await;
     }
 }
 
 impl Worker {
-    /// Starts one engine thread for each of `models`, copies of a model side by side, and warms them
-    /// up in the background. A stream that names no model is for the first that fits.
+    /// Starts one engine thread for each of `models` (a model that is offered several times has so
+    /// many), and warms them up in the background. A stream that names no model is for the first
+    /// that fits.
     pub fn start(
-        models: Vec<Box<dyn Model>>,
+        models: Vec<Offer>,
         limits: &Limits,
         connections: Connections,
     ) -> Result<Self, WorkerError> {
-        let served = Served::new(models.iter().map(|model| model.spec()))?;
         let begun = Instant::now();
         let clock: Clock = Arc::new(move || begun.elapsed().as_micros() as u64);
         let routes = Routes::default();
-        let start = |model| {
-            let routes = routes.clone();
+        let (starting, ticking) = (routes.clone(), clock.clone());
+        let start = move |engine| {
+            let routes = starting.clone();
             let tell = move |notice: Notice| {
                 let route = routes.lock().get(&notice.ticket()).cloned();
                 if let Some(route) = route {
@@ -138,15 +138,21 @@ impl Worker {
                     let _ = route.blocking_send(notice);
                 }
             };
-            EngineThread::start(Engine::new(model, limits.clone()), clock.clone(), tell)
+            EngineThread::start(engine, ticking.clone(), tell)
         };
-        let engines = models.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { monitor: Monitor(Arc::new(engines)), routes, connections, served, clock })
+        let fleet = Fleet::new(models, limits.clone(), Box::new(start))?;
+        let (changes, changed) = mpsc::channel(1);
+        Ok(Self { fleet, routes, connections, clock, changes: (Changes(changes), changed) })
     }
 
     /// How the engines do.
     pub fn monitor(&self) -> Monitor {
-        self.monitor.clone()
+        self.fleet.monitor.clone()
+    }
+
+    /// The way to other models.
+    pub fn changes(&self) -> Changes {
+        self.changes.0.clone()
     }
 
     /// Serves until `shutdown`, then makes everything final and hands it in, within 8 seconds.
@@ -157,8 +163,9 @@ impl Worker {
         let (ahead, mut batches) = mpsc::channel(BATCHES_AHEAD);
         let fetching = tokio::spawn(fetch(self.connections.frames.clone(), ahead));
         let (events, mut reports) = mpsc::channel(EVENTS);
-        let monitor = self.monitor.clone();
-        let mut intake = Intake::new(self, events);
+        let monitor = self.monitor();
+        let Self { fleet, routes, connections, clock, changes: (keep_open, mut changes) } = self;
+        let mut intake = Intake::new(fleet, routes, connections, clock, events);
         let mut tick = tokio::time::interval(TICK);
         tokio::pin!(shutdown);
         let outcome = loop {
@@ -166,6 +173,10 @@ impl Worker {
                 () = &mut shutdown => break Ok(()),
                 Some(batch) = batches.recv(), if intake.has_room() => intake.take(batch).await,
                 Some(event) = reports.recv() => intake.settle(event).await,
+                Some(models) = changes.recv() => {
+                    intake.change(models);
+                    Ok(())
+                }
                 _ = tick.tick() => intake.retry().await,
             };
             if let Err(error) = step {
@@ -173,11 +184,9 @@ impl Worker {
             }
         };
         fetching.abort();
-        let engines = monitor.clone();
+        drop(keep_open);
         // Draining waits for the engines' threads, which wait for the tellers.
-        let drained = tokio::task::spawn_blocking(move || {
-            engines.0.iter().for_each(EngineThread::drain);
-        });
+        let drained = tokio::task::spawn_blocking(move || monitor.drain());
         let finish = async {
             // An error means that draining panicked; there is nothing left to drain then.
             let _ = drained.await;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod bench;
 mod compact;
 mod config;
 mod demo;
@@ -15,8 +16,12 @@ mod model;
 mod page;
 mod play;
 mod recognize;
+#[cfg(test)]
+mod reference;
 mod replay;
+mod rerecognize;
 mod serve;
+mod synthesize;
 mod train;
 
 use std::process::ExitCode;
@@ -47,6 +52,8 @@ enum Command {
     Demo(demo::Args),
     /// Play .pose clips into a room, as if somebody signed there
     Play(play::Args),
+    /// Write synthetic signing into a .pose file, to play without a camera
+    Synthesize(synthesize::Args),
     /// Rebuild the tables from the log, or compare them with it
     Replay(replay::Args),
     /// Look into the log, check it, take it elsewhere; the server may run
@@ -67,6 +74,8 @@ enum Command {
     Train(train::Args),
     /// Measure a model on a folder of clips, through the serving path
     Evaluate(evaluate::Args),
+    /// Measure how fast a model is on a device, beside what the device could do at best
+    Bench(bench::Args),
     /// Look at the models that are there
     #[command(subcommand)]
     Model(model::Args),
@@ -76,6 +85,8 @@ enum Command {
     /// What the operator of the machine may do
     #[command(subcommand)]
     Admin(admin::Args),
+    /// Read kept landmarks once more with another model (--model), and compare or revise
+    Rerecognize(rerecognize::Args),
     /// Run a recognition worker only: serve --roles recognizer
     Recognize(recognize::Args),
 }
@@ -104,6 +115,7 @@ impl Command {
             Self::Demo(args) => wait_for(args.run()),
             Self::Doctor(args) => wait_for(args.run()),
             Self::Play(args) => wait_for(args.run()),
+            Self::Synthesize(args) => args.run(),
             Self::Replay(args) => wait_for(args.run()),
             Self::Log(args) => wait_for(args.run()),
             Self::Backup(args) => wait_for(args.run()),
@@ -113,9 +125,11 @@ impl Command {
             Self::Vault(args) => wait_for(args.run()),
             Self::Train(args) => args.run(),
             Self::Evaluate(args) => args.run(),
+            Self::Bench(args) => args.run(),
             Self::Model(args) => args.run(),
             Self::Page(args) => args.run(),
             Self::Admin(args) => wait_for(args.run()),
+            Self::Rerecognize(args) => wait_for(args.run()),
             Self::Recognize(args) => wait_for(args.run()),
         }
     }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use reactor::mail::MailConfig;
+use recognizer::cuda::Place;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -112,11 +113,15 @@ options! {
         /// Whether a copy of the log's blocks is kept beside the tables when the log is on NATS, from
         /// which a tail that the servers have lost can be brought back [default: true]
         event_archive: bool = true, "SIGNCALL_EVENT_ARCHIVE", "BOOL";
-        /// The model that writes captions where a room names none: a built-in one, or a folder. The
-        /// built-in ones are served beside it [default: asl-basic]
+        /// The model that writes captions where a room names none and `signcall model default` chose
+        /// none: a built-in one, or a folder. All others that are there are served beside it
+        /// [default: asl-basic]
         model: String = "asl-basic".to_owned(), "SIGNCALL_MODEL", "NAME|DIR";
-        /// How many copies of the model work at once, each on a thread of its own [default: one
-        /// less than there are cores]
+        /// What the models are computed on: `cpu`, or `cuda:N`, which takes the binary signcall-cuda
+        /// [default: cpu]
+        device: Place = Place::Cpu, "SIGNCALL_DEVICE", "DEVICE";
+        /// How many copies of the model work at once on the CPU, each on a thread of its own
+        /// [default: one less than there are cores]
         recognizer_engines: NonZeroUsize = engines(), "SIGNCALL_RECOGNIZER_ENGINES", "N";
         /// Which part of the rooms this recognizer serves, such as 2/3: the second of three [default:
         /// 1/1]
@@ -201,6 +206,11 @@ impl Config {
         self.data.join("landmarker")
     }
 
+    /// Where models that were brought lie.
+    pub(crate) fn models_folder(&self) -> PathBuf {
+        self.data.join(MODELS_FOLDER)
+    }
+
     /// Makes the data folder if it is not there, for its owner alone; so is, from here on, every
     /// file that this process makes, wherever it lies.
     pub(crate) fn make_data_folder(&self) -> Result<()> {
@@ -254,6 +264,9 @@ impl Config {
         Ok(())
     }
 }
+
+/// Of the data folder, where models that were brought lie.
+pub(crate) const MODELS_FOLDER: &str = "models";
 
 fn engines() -> NonZeroUsize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -1,8 +1,12 @@
 //! The roles of one process: opened, run, and stopped in an order in which nothing is lost.
 
+mod anchor;
+mod growth;
 mod lock;
+mod models;
 mod parts;
 mod roles;
+mod school;
 
 use std::net::SocketAddr;
 
@@ -18,6 +22,7 @@ use vault::Secrets;
 use crate::config::{self as configured, Config, Role};
 use crate::shutdown::DEADLINE;
 
+pub(crate) use anchor::check as check_anchor;
 pub(crate) use lock::Lock;
 pub(crate) use parts::{Books, LOG_FILE, connect, open_existing_log, open_store};
 use roles::Roles;

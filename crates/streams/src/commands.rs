@@ -1,13 +1,14 @@
 //! Commands on their way to whichever decider is up, and the answers back.
 
 mod nats;
+mod peers;
 
 use events::command::Created;
-use events::{Envelope, Position, Rejection, Timestamp};
+use events::{BlockNumber, Envelope, Position, Rejection, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-pub use nats::{ANSWER_TIMEOUT, over_nats, serve_nats};
+pub use nats::{ANSWER_TIMEOUT, over_nats, results_over_nats, serve_nats};
 
 /// A command was accepted and is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,8 @@ pub trait CommandSender: Send + Sync + 'static {
 /// The decider's end: commands in the order they came, from every carrier.
 pub struct CommandQueue {
     receiver: tokio::sync::mpsc::Receiver<Submitted>,
+    /// The last block that this decider wrote, for the other deciders, if there can be any.
+    wrote: Option<tokio::sync::watch::Sender<BlockNumber>>,
 }
 
 /// Commands that may wait for the decider; one more is [`SubmitError::Overloaded`].
@@ -109,7 +112,7 @@ pub fn local() -> (Commands, CommandQueue) {
 
 fn local_parts() -> (tokio::sync::mpsc::Sender<Submitted>, CommandQueue) {
     let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_COMMANDS_MAX);
-    (sender, CommandQueue { receiver })
+    (sender, CommandQueue { receiver, wrote: None })
 }
 
 impl Commands {
@@ -129,6 +132,13 @@ impl Commands {
 }
 
 impl CommandQueue {
+    /// This decider wrote a block. The others hear of it, and leave their commands to it.
+    pub fn wrote(&self, block: BlockNumber) {
+        if let Some(wrote) = &self.wrote {
+            wrote.send_replace(block);
+        }
+    }
+
     /// Waits for commands and takes up to `limit` that are there; 0 when no sender is left.
     pub async fn recv_many(&mut self, into: &mut Vec<Submitted>, limit: usize) -> usize {
         self.receiver.recv_many(into, limit).await

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use ledger::{BYTES_OF_USER_MAX, IDLE_MAX, LIVE_AGE_MAX, LIVE_FRAMES_MAX};
 pub use ledger::{STREAM_BYTES_MAX, UPLOAD_FRAMES_MAX, UPLOADS_MAX};
 pub use local::{BUFFER_BYTES_MAX, STREAMS_MAX, STREAMS_OF_USER_MAX, local};
-pub use nats::over_nats;
+pub use nats::{for_worker, over_nats};
 
 /// The sender's name for a stream of frames: 1 to 64 of `A-Z a-z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +78,8 @@ pub struct FrameBatch {
     pub received_us: i64,
     /// The model its room or sender wants, if another than the default.
     pub model: Option<String>,
+    /// The sign language that its sender or room names; without a `model`, one for it is taken.
+    pub language: Option<String>,
 }
 
 impl FrameBatch {
@@ -252,6 +254,7 @@ mod tests {
             flush: count == 0,
             received_us: 0,
             model: None,
+            language: None,
         }
     }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::frames::StreamId;
 
 pub use local::local;
-pub use nats::over_nats;
+pub use nats::{captions_over_nats, over_nats};
 
 /// Messages that wait for a subscriber; one that falls further behind loses the oldest.
 pub const LIVE_WAITING_MAX: usize = 4_096;
@@ -104,6 +104,21 @@ pub enum LiveMessage {
 }
 
 impl LiveMessage {
+    /// Whether it is something that a recognition worker says.
+    pub fn is_of_captions(&self) -> bool {
+        match self {
+            Self::Partial { .. }
+            | Self::Signing { .. }
+            | Self::FramesDone { .. }
+            | Self::Degraded { .. } => true,
+            Self::Feed { .. }
+            | Self::Typing { .. }
+            | Self::Present { .. }
+            | Self::TicketUsed { .. }
+            | Self::Signal { .. } => false,
+        }
+    }
+
     /// The room it is about; 0, which no room has, when it is about none.
     pub fn room(&self) -> RoomId {
         match self {

@@ -122,7 +122,7 @@ pub enum LogError {
     },
     /// It ends before a block that was there: its tail is lost.
     #[error(
-        "the log at {place} ends at block {found}, but block {expected} was there: its tail is lost; restore it from a backup"
+        "the log at {place} ends at block {found}, but block {expected} was there: its tail is lost; bring it back with `signcall log restore`, or restore a backup"
     )]
     TailLost {
         /// File or server.
@@ -191,6 +191,19 @@ impl Log {
     /// See [`Backend::head_at`].
     pub async fn head_at(&self, block: BlockNumber) -> Result<Option<Head>, LogError> {
         self.0.head_at(block).await
+    }
+
+    /// Whether the log still holds what somebody remembers as its end (an anchor). If not, fails
+    /// with [`LogError::Replaced`], [`LogError::TailLost`] or [`LogError::Damaged`].
+    pub async fn check_anchor(&self, anchor: &Head) -> Result<(), LogError> {
+        let there = self.head_at(anchor.block).await?;
+        match there.filter(|there| there.log == anchor.log) {
+            Some(there) => {
+                check::same(self.kind(), anchor.block, "the hash", &there.hash, &anchor.hash)
+            }
+            // Reading after it finds out what is wrong.
+            None => self.read(*anchor, 1).await.map(drop),
+        }
     }
 
     /// See [`Backend::append_all`].

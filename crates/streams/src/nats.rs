@@ -36,6 +36,8 @@ pub struct NatsConfig {
     pub tls_ca: Option<PathBuf>,
     /// What the names of subjects and streams begin with, so that installations can share a server.
     pub prefix: String,
+    /// What the subjects of answers begin with; who has a login of its own hears no others' answers.
+    pub inbox: String,
     /// Copies of each message that a cluster keeps, 1 to 5.
     pub replicas: usize,
 }
@@ -51,6 +53,7 @@ impl NatsConfig {
             password: None,
             tls_ca: None,
             prefix: "signcall".to_owned(),
+            inbox: "_INBOX".to_owned(),
             replicas: 1,
         }
     }
@@ -122,6 +125,7 @@ async fn options(config: &NatsConfig) -> Result<ConnectOptions, async_nats::Erro
     };
     let mut options = ConnectOptions::new()
         .name("signcall")
+        .custom_inbox_prefix(&config.inbox)
         .connection_timeout(CONNECT_TIMEOUT)
         .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(|attempts| {

@@ -66,19 +66,62 @@ impl NatsServer {
         Self::start(program, "").await.map(Some)
     }
 
-    /// Starts `program` with lines added to its configuration, and waits until it answers.
+    /// Starts `program` with lines added to its configuration, in which `$STORE` is where it keeps
+    /// its streams, and waits until it answers.
     pub async fn start(program: PathBuf, configuration: &str) -> io::Result<Self> {
+        Self::start_with(program, configuration, "").await
+    }
+
+    /// As [`Self::start`], with lines added to what the configuration says of JetStream.
+    pub async fn start_with(
+        program: PathBuf,
+        configuration: &str,
+        jetstream: &str,
+    ) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let store = folder.path().join("store");
         let text = format!(
-            "listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?} }}\n{configuration}\n",
+            "listen: 127.0.0.1:{port}\nSTORE: {:?}\n\
+             jetstream {{ store_dir: $STORE\n{jetstream} }}\n{configuration}\n",
             store.display().to_string(),
         );
         std::fs::write(folder.path().join("nats.conf"), text)?;
         let mut server = Self { program, folder, port, child: None };
         server.restart().await?;
         Ok(server)
+    }
+
+    /// Starts `count` servers that know each other, if there is more than one, with the same lines
+    /// added to the configuration of each. Which of them leads is not settled yet.
+    pub async fn cluster(
+        program: &Path,
+        count: usize,
+        configuration: &str,
+    ) -> io::Result<Vec<Self>> {
+        if count < 2 {
+            return Ok(vec![Self::start(program.to_path_buf(), configuration).await?]);
+        }
+        let free = |_| std::net::TcpListener::bind("127.0.0.1:0");
+        let listeners: Vec<_> = (0..count).map(free).collect::<Result<_, _>>()?;
+        let ports: Vec<u16> = listeners
+            .iter()
+            .map(|listener| Ok(listener.local_addr()?.port()))
+            .collect::<io::Result<_>>()?;
+        drop(listeners);
+        let route = |port: &u16| format!("nats://127.0.0.1:{port}");
+        let routes: Vec<String> = ports.iter().map(route).collect();
+        let mut servers = Vec::new();
+        for (index, port) in ports.iter().enumerate() {
+            let configuration = format!(
+                "server_name: n{index}\n\
+                 cluster {{ name: test, listen: 127.0.0.1:{port}, routes: [{}] }}\n\
+                 {configuration}",
+                routes.join(", ")
+            );
+            servers.push(Self::start(program.to_path_buf(), &configuration).await?);
+        }
+        Ok(servers)
     }
 
     /// The address for clients.

@@ -4,6 +4,7 @@
 //! and what another process destroyed is asked for again after [`HELD_MAX`] at the latest.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,12 +64,10 @@ impl Cache {
         }
         let mut missing = Vec::new();
         for scope in scopes {
-            if found.contains_key(scope) {
-                continue;
-            }
+            let Entry::Vacant(place) = found.entry(*scope) else { continue };
             match generations.get(scope) {
                 Some(held) => {
-                    found.insert(*scope, held);
+                    place.insert(held);
                 }
                 None => missing.push(*scope),
             }

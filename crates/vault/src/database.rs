@@ -32,12 +32,18 @@ pub(crate) enum Database {
     Postgres(PgPool),
 }
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS vault_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS vault_key (user_id BIGINT NOT NULL, room_id BIGINT NOT NULL, \
      day TEXT NOT NULL, kind TEXT NOT NULL, wrapped BYTEA, \
      PRIMARY KEY (user_id, room_id, day, kind))",
     "CREATE INDEX IF NOT EXISTS vault_key_room ON vault_key (room_id)",
+    "CREATE TABLE IF NOT EXISTS vault_kept (room_id BIGINT NOT NULL, user_id BIGINT NOT NULL, \
+     stream TEXT NOT NULL, first_seq BIGINT NOT NULL, received_us BIGINT NOT NULL, \
+     day TEXT NOT NULL, until_day TEXT NOT NULL, pose BOOLEAN NOT NULL, sealed BYTEA NOT NULL, \
+     PRIMARY KEY (room_id, user_id, stream, received_us, first_seq))",
+    "CREATE INDEX IF NOT EXISTS vault_kept_user ON vault_kept (user_id)",
+    "CREATE INDEX IF NOT EXISTS vault_kept_until ON vault_kept (until_day)",
 ];
 
 const SQLITE_LOAD: &str = "SELECT k.user_id, k.room_id, k.day, k.kind, k.wrapped \
@@ -53,6 +59,28 @@ const POSTGRES_INSERT: &str = "INSERT INTO vault_key (user_id, room_id, day, kin
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[]) \
      ON CONFLICT DO NOTHING";
 
+const STATE: &str = "INSERT INTO vault_meta (name, value) VALUES ($1, $2) \
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Two processes that make the same new file race for its journal mode, and there SQLite refuses
+/// the slower one at once (`SQLITE_BUSY`), whatever its busy timeout.
+async fn connect(
+    pool: SqlitePoolOptions,
+    options: SqliteConnectOptions,
+) -> Result<SqlitePool, sqlx::Error> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some("5") && begun.elapsed() < PATIENCE =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
 /// Runs the same expression on whichever pool there is.
 macro_rules! on_pool {
     ($database:expr, $pool:ident => $run:expr) => {
@@ -64,6 +92,9 @@ macro_rules! on_pool {
 }
 
 mod copy;
+mod kept;
+
+pub(crate) use kept::LookKept;
 
 impl Database {
     /// Opens `sqlite:PATH` or `postgres://…` and makes the tables if there are none.
@@ -76,8 +107,12 @@ impl Database {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(PATIENCE)
                 .pragma("secure_delete", "ON");
-            let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX);
-            let pool = pool.acquire_timeout(PATIENCE).connect_with(options).await?;
+            // A full disk ended its last transaction, and sqlx still counts it: SQLite rolls back by
+            // itself then, and refuses the second rollback. It is closed, and another one opened.
+            let pool = SqlitePoolOptions::new()
+                .max_connections(CONNECTIONS_MAX)
+                .before_acquire(|held, _| Box::pin(async move { Ok(!held.is_in_transaction()) }));
+            let pool = connect(pool.acquire_timeout(PATIENCE), options).await?;
             let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
             for table in TABLES {
                 sqlx::query(table).execute(&mut *tx).await?;
@@ -127,6 +162,14 @@ impl Database {
         Ok(on_pool!(self, pool => sqlx::query_scalar(READ).bind(name).fetch_optional(pool).await?))
     }
 
+    /// States a fact about this vault, whatever was stated before.
+    pub(crate) async fn state(&self, name: &str, value: &str) -> Result<(), VaultError> {
+        on_pool!(self, pool => {
+            sqlx::query(STATE).bind(name).bind(value).execute(pool).await?;
+        });
+        Ok(())
+    }
+
     /// The keys among `scopes` that are or were there.
     pub(crate) async fn load(&self, scopes: &[KeyScope]) -> Result<Vec<StoredKey>, VaultError> {
         let mut found = Vec::with_capacity(scopes.len());
@@ -171,34 +214,18 @@ impl Database {
     pub(crate) async fn destroy(&self, gone: &[Destruction], upto: u64) -> Result<(), VaultError> {
         on_pool!(self, pool => {
             let mut tx = pool.begin().await?;
-            for destruction in gone {
-                let query = match *destruction {
-                    Destruction::User(user) => sqlx::query(
-                        "UPDATE vault_key SET wrapped = NULL WHERE user_id = $1 AND kind = 'user'",
-                    )
-                    .bind(signed(user.get())),
-                    Destruction::Author(user) => sqlx::query(
-                        "UPDATE vault_key SET wrapped = NULL WHERE user_id = $1 AND kind <> 'user'",
-                    )
-                    .bind(signed(user.get())),
-                    Destruction::Room(room) => {
-                        sqlx::query("UPDATE vault_key SET wrapped = NULL WHERE room_id = $1")
-                            .bind(signed(room.get()))
-                    }
-                    Destruction::Texts { room, kind, before } => sqlx::query(
-                        "UPDATE vault_key SET wrapped = NULL \
-                         WHERE room_id = $1 AND kind = $2 AND day < $3",
-                    )
-                    .bind(signed(room.get()))
-                    .bind(kind.as_str())
-                    .bind(before.to_string()),
-                };
+            for (statement, args) in gone.iter().flat_map(statements) {
+                let mut query = sqlx::query(statement);
+                for arg in args {
+                    query = match arg {
+                        Arg::Id(id) => query.bind(id),
+                        Arg::Text(text) => query.bind(text),
+                    };
+                }
                 query.execute(&mut *tx).await?;
             }
-            sqlx::query(
-                "INSERT INTO vault_meta (name, value) VALUES ('swept', $1) \
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )
+            sqlx::query(STATE)
+            .bind("swept")
             .bind(upto.to_string())
             .execute(&mut *tx)
             .await?;
@@ -299,6 +326,53 @@ fn column(scope: &KeyScope) -> (i64, i64, String, &'static str) {
         KeyScope::Text { kind, author, room, day } => {
             (signed(author.get()), signed(room.get()), day.to_string(), kind.as_str())
         }
+    }
+}
+
+/// A parameter of a statement.
+enum Arg {
+    Id(i64),
+    Text(String),
+}
+
+/// What a destruction does: tombstones for keys, and no rows any more of what was kept under them.
+fn statements(gone: &Destruction) -> Vec<(&'static str, Vec<Arg>)> {
+    let id = |id: u64| Arg::Id(signed(id));
+    match *gone {
+        Destruction::User(user) => vec![
+            (
+                "UPDATE vault_key SET wrapped = NULL WHERE user_id = $1 AND kind = 'user'",
+                vec![id(user.get())],
+            ),
+            ("DELETE FROM vault_kept WHERE user_id = $1", vec![id(user.get())]),
+        ],
+        Destruction::Author(user) => vec![(
+            "UPDATE vault_key SET wrapped = NULL WHERE user_id = $1 AND kind <> 'user'",
+            vec![id(user.get())],
+        )],
+        Destruction::Room(room) => vec![
+            ("UPDATE vault_key SET wrapped = NULL WHERE room_id = $1", vec![id(room.get())]),
+            ("DELETE FROM vault_kept WHERE room_id = $1", vec![id(room.get())]),
+        ],
+        Destruction::Texts { room, kind, before } => {
+            let (kind, before) = (kind.as_str(), before.to_string());
+            let keys = vec![id(room.get()), Arg::Text(kind.to_owned()), Arg::Text(before.clone())];
+            let mut all = vec![(
+                "UPDATE vault_key SET wrapped = NULL \
+                 WHERE room_id = $1 AND kind = $2 AND day < $3",
+                keys,
+            )];
+            // Landmarks are kept for no longer than what was read from them.
+            if kind == TextKind::Transcript.as_str() {
+                let kept = vec![id(room.get()), Arg::Text(before)];
+                all.push(("DELETE FROM vault_kept WHERE room_id = $1 AND day < $2", kept));
+            }
+            all
+        }
+        Destruction::Kept { room, user } => vec![(
+            "DELETE FROM vault_kept WHERE room_id = $1 AND user_id = $2",
+            vec![id(room.get()), id(user.get())],
+        )],
     }
 }
 

@@ -2,12 +2,13 @@
 //! for every process that has to forget.
 
 use chrono::NaiveDate;
-use events::room::RoomEvent;
+use events::room::{Consent, RoomEvent};
 use events::user::UserEvent;
 use events::{Event, KeyScope, RoomId, State, TextKind, UserId};
+use serde::{Deserialize, Serialize};
 
 /// A set of keys that are to go for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Destruction {
     /// A user's own key.
     User(UserId),
@@ -23,6 +24,13 @@ pub enum Destruction {
         kind: TextKind,
         /// The first UTC day that is kept.
         before: NaiveDate,
+    },
+    /// What was kept of a participant's landmarks in a room; no key.
+    Kept {
+        /// Where.
+        room: RoomId,
+        /// Whose.
+        user: UserId,
     },
 }
 
@@ -51,6 +59,15 @@ impl Destruction {
                 };
                 into.extend(days.into_iter().filter_map(texts));
             }
+            // Leaving ends the consent for what comes, not for what is kept; taking it back does.
+            Event::Room(RoomEvent::ConsentChanged(e)) => {
+                let room = before.rooms.get(e.room_id);
+                let had = room.and_then(|room| room.participants.get(&e.user_id));
+                let keeping = Consent::CaptionsAndKeeping;
+                if e.consent != keeping && had.is_some_and(|had| had.consent == keeping) {
+                    into.push(Self::Kept { room: e.room_id, user: e.user_id });
+                }
+            }
             Event::User(_) | Event::Room(_) | Event::Webhook(_) => {}
         }
     }
@@ -65,7 +82,8 @@ impl Destruction {
                 Self::Texts { room: gone, kind: sort, before },
                 KeyScope::Text { room, kind, day, .. },
             ) => gone == room && sort == kind && day < before,
-            (Self::User(_), KeyScope::Text { .. })
+            (Self::Kept { .. }, _)
+            | (Self::User(_), KeyScope::Text { .. })
             | (Self::Author(_) | Self::Room(_) | Self::Texts { .. }, KeyScope::User(_)) => false,
         }
     }

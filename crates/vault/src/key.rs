@@ -1,6 +1,8 @@
 //! One symmetric key, and the only two things done with it: XChaCha20-Poly1305 both ways.
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use std::cell::RefCell;
+
+use chacha20poly1305::aead::{Aead as _, AeadInOut as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
@@ -10,6 +12,34 @@ use crate::error::VaultError;
 pub(crate) const KEY_BYTES: usize = 32;
 /// Bytes of the nonce in front of every ciphertext; random, which 192 bits make safe.
 const NONCE_BYTES: usize = 24;
+
+/// Bytes of the tag at the end of every ciphertext.
+const TAG_BYTES: usize = 16;
+/// Nonces that a thread draws from the operating system at once.
+const NONCES_AT_ONCE: usize = 128;
+
+/// Drawn and not used yet. Nonces are no secrets: they are stored beside what they sealed.
+struct Nonces {
+    drawn: [[u8; NONCE_BYTES]; NONCES_AT_ONCE],
+    left: usize,
+}
+
+thread_local! {
+    static NONCES: RefCell<Nonces> =
+        const { RefCell::new(Nonces { drawn: [[0; NONCE_BYTES]; NONCES_AT_ONCE], left: 0 }) };
+}
+
+/// One that was never handed out before.
+fn nonce() -> Result<[u8; NONCE_BYTES], VaultError> {
+    NONCES.with_borrow_mut(|nonces| {
+        if nonces.left == 0 {
+            getrandom::fill(nonces.drawn.as_flattened_mut()).map_err(VaultError::Random)?;
+            nonces.left = NONCES_AT_ONCE;
+        }
+        nonces.left -= 1;
+        Ok(nonces.drawn[nonces.left])
+    })
+}
 
 /// 256 bits that are wiped when dropped and can't be printed.
 #[derive(ZeroizeOnDrop)]
@@ -40,13 +70,16 @@ impl Key {
 
     /// Nonce and ciphertext; `label` must be given again to open it.
     pub(crate) fn seal(&self, label: &str, text: &[u8]) -> Result<Vec<u8>, VaultError> {
-        let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).map_err(VaultError::Random)?;
-        let payload = Payload { msg: text, aad: label.as_bytes() };
-        let sealed = XChaCha20Poly1305::new((&self.0).into())
-            .encrypt(&XNonce::from(nonce), payload)
+        let nonce = nonce()?;
+        let mut sealed = Vec::with_capacity(NONCE_BYTES + text.len() + TAG_BYTES);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(text);
+        let (_, body) = sealed.split_at_mut(NONCE_BYTES);
+        let tag = XChaCha20Poly1305::new((&self.0).into())
+            .encrypt_inout_detached(&XNonce::from(nonce), label.as_bytes(), body.into())
             .map_err(|_| VaultError::Unreadable { what: label.to_owned() })?;
-        Ok([&nonce[..], &sealed].concat())
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
     }
 
     /// The text of [`Self::seal`].

@@ -49,6 +49,33 @@ impl Keys {
         }
     }
 
+    /// Seals bytes. Refused when the key was destroyed.
+    pub(crate) fn seal_bytes(
+        &self,
+        scope: KeyScope,
+        label: &str,
+        bytes: &[u8],
+    ) -> Result<Vec<u8>, VaultError> {
+        match self.key(scope)? {
+            Some(key) => key.seal(label, bytes),
+            None => Err(VaultError::Destroyed { scope }),
+        }
+    }
+
+    /// Opens what [`Self::seal_bytes`] made; nothing, where the key is gone.
+    pub(crate) fn open_bytes(
+        &self,
+        scope: KeyScope,
+        label: &str,
+        sealed: &[u8],
+    ) -> Result<Option<Vec<u8>>, VaultError> {
+        match self.key(scope) {
+            Ok(Some(key)) => key.open(label, sealed).map(|bytes| Some(bytes.to_vec())),
+            Ok(None) | Err(VaultError::KeyMissing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens what [`Self::seal`] made.
     pub fn open(&self, scope: KeyScope, label: &str, sealed: &[u8]) -> Result<Opened, VaultError> {
         let Some(key) = self.key(scope)? else { return Ok(Opened::Erased) };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use events::{KeyScope, LogId, Personal, PersonalField, Position};
+use events::{Head, KeyScope, LogId, Personal, PersonalField, Position};
 
 use crate::cache::{Cache, Held, Missing};
 use crate::database::{Database, SCHEMA, StoredKey};
@@ -17,6 +17,7 @@ const FINGERPRINT: &str = "fingerprint";
 const COOKIE_FINGERPRINT: &str = "cookie_fingerprint";
 const LOG: &str = "log";
 const SWEPT: &str = "swept";
+const ANCHOR: &str = "anchor";
 
 /// The keys of one log. Cheap to clone; safe to share between tasks and processes.
 #[derive(Clone)]
@@ -68,19 +69,33 @@ impl Vault {
     pub async fn keys(&self, scopes: &[KeyScope]) -> Result<Keys, VaultError> {
         let mut found = HashMap::with_capacity(scopes.len());
         let missing = self.0.cache.take(scopes, &mut found);
+        self.load(&missing, &mut found).await?;
+        Ok(Keys(found))
+    }
+
+    async fn load(
+        &self,
+        missing: &Missing,
+        found: &mut HashMap<KeyScope, Held>,
+    ) -> Result<(), VaultError> {
         if !missing.scopes.is_empty() {
             for stored in self.0.database.load(&missing.scopes).await? {
-                self.hold(&missing, stored, &mut found)?;
+                self.hold(missing, stored, found)?;
             }
         }
-        Ok(Keys(found))
+        Ok(())
     }
 
     /// The keys of these scopes for writing: where there never was one, one is made, and durable
     /// before this returns. Destroyed ones stay destroyed.
     pub async fn keys_for(&self, scopes: &[KeyScope]) -> Result<Keys, VaultError> {
-        let mut keys = self.keys(scopes).await?;
-        let missing = self.0.cache.take(scopes, &mut keys.0);
+        let mut keys = Keys(HashMap::with_capacity(scopes.len()));
+        let unknown = self.0.cache.take(scopes, &mut keys.0);
+        if unknown.scopes.is_empty() {
+            return Ok(keys);
+        }
+        self.load(&unknown, &mut keys.0).await?;
+        let missing = self.0.cache.take(&unknown.scopes, &mut keys.0);
         if missing.scopes.is_empty() {
             return Ok(keys);
         }
@@ -116,6 +131,10 @@ impl Vault {
         Ok(())
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
     /// Opens one field; batches are faster through [`Self::keys`].
     pub async fn read(
         &self,
@@ -148,6 +167,36 @@ impl Vault {
     pub async fn swept(&self) -> Result<Position, VaultError> {
         let swept = self.0.database.stated(SWEPT).await?.unwrap_or_else(|| "0".to_owned());
         swept.parse().map_err(|_| VaultError::Unreadable { what: format!("the mark {SWEPT}") })
+    }
+
+    /// The end of the log as it was when the anchor was last moved; `None` before the first time.
+    pub async fn anchor(&self) -> Result<Option<Head>, VaultError> {
+        let Some(text) = self.0.database.stated(ANCHOR).await? else { return Ok(None) };
+        let unreadable = || VaultError::Unreadable { what: format!("the mark {ANCHOR}") };
+        serde_json::from_str(&text).map(Some).map_err(|_| unreadable())
+    }
+
+    /// Remembers that the log reached so far, unless it is known to have reached further.
+    pub async fn move_anchor(&self, head: Head) -> Result<(), VaultError> {
+        if self.anchor().await?.is_none_or(|known| known.block < head.block) {
+            self.state(ANCHOR, &head).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to an end of the log that lies before the anchor, because what came after is given
+    /// up. Keys whose destruction was in it are no longer known to be destroyed for the log's sake.
+    pub async fn move_back(&self, head: Head) -> Result<(), VaultError> {
+        self.state(ANCHOR, &head).await?;
+        if self.swept().await? > head.position {
+            self.0.database.state(SWEPT, &head.position.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    async fn state(&self, name: &str, head: &Head) -> Result<(), VaultError> {
+        let unreadable = |_| VaultError::Unreadable { what: format!("the mark {name}") };
+        self.0.database.state(name, &serde_json::to_string(head).map_err(unreadable)?).await
     }
 
     /// Drops keys from this process's memory because the log says that they are gone.

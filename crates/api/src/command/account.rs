@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use events::command::Created;
 use events::sealed::Clear;
 use events::user::TokenKind;
-use events::user::command::account::{ChangeEmail, ChangePassword, ChangeUsername, DeleteUser};
+use events::user::command::account::{ChangeNames, ChangePassword, DeleteUser};
 use events::user::command::register::{Register, checked_email, checked_username};
 use events::{Rejection, UserId};
 use projector::UserRow;
@@ -15,16 +15,16 @@ use serde::Deserialize;
 
 use crate::auth::Caller;
 use crate::bootstrap;
-use crate::command::login::{count_wrong, stored_hash};
 use crate::error::{ApiError, FieldError};
 use crate::extract::{Asked, Open};
-use crate::password;
+use crate::guesses::Guess;
+use crate::password::{self, Lane};
 use crate::secret::Secret;
 use crate::state::App;
 use crate::throttle::address_key;
 
 /// A new user.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUser {
     username: String,
@@ -73,10 +73,7 @@ pub(crate) async fn register(
     open: Open<NewUser>,
 ) -> Result<Response, ApiError> {
     app.throttles.registrations.take(address_key(open.context.client()))?;
-    let NewUser { username, email, password } = &open.body;
-    let new =
-        NewUser { username: username.clone(), email: email.clone(), password: password.clone() };
-    create(&app, &open, new, false).await
+    create(&app, &open, open.body.clone(), false).await
 }
 
 /// `POST /admin/bootstrap`.
@@ -111,13 +108,22 @@ async fn create<T>(
     let (username_digest, email_digest) =
         (app.secrets.username_digest(&username), app.secrets.email_digest(&email));
     check_new(&username, &email, password.expose())?;
-    // Decided again at the log's end; here it only saves the hash.
-    app.look(|state| match () {
-        () if state.users.by_username(username_digest).is_some() => Err(Rejection::UsernameTaken),
-        () if state.users.by_email(email_digest).is_some() => Err(Rejection::EmailTaken),
-        () => Ok(()),
-    })?;
-    let password_hash = Clear::new(app.passwords.hash(password).await?);
+    // Decided again at the log's end; here it only saves the hash, also of those who wait for theirs.
+    let free = {
+        let app = app.clone();
+        move || {
+            app.look(|state| match () {
+                () if state.users.by_username(username_digest).is_some() => {
+                    Err(Rejection::UsernameTaken)
+                }
+                () if state.users.by_email(email_digest).is_some() => Err(Rejection::EmailTaken),
+                () => Ok(()),
+            })
+            .map_err(ApiError::from)
+        }
+    };
+    free()?;
+    let password_hash = Clear::new(app.passwords.hash(Lane::Strangers, password, free).await?);
     let (token, secret) = app.new_token(TokenKind::Api)?;
     let command = Register {
         username: Clear::new(username),
@@ -132,8 +138,12 @@ async fn create<T>(
     let Some(Created::User(user)) = accepted.created else {
         return Err(ApiError::Internal("registering made no user".to_owned()));
     };
+    app.note_handed_out(&token, accepted.position);
     let answer = app.handed_out(user, secret, accepted.time).await?;
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    open.context.say_expiry(answer.token_expiration);
+    let mut response = (StatusCode::CREATED, Json(answer)).into_response();
+    app.mark_device(open, user, &mut response);
+    Ok(response)
 }
 
 /// Everything that can be said about a new user without looking at others, in one answer.
@@ -173,24 +183,16 @@ pub(crate) async fn change_me(
 ) -> Result<Json<UserRow>, ApiError> {
     let NewNames { username, email } = asked.body;
     check_names(username.as_deref(), email.as_deref())?;
-    let names = username.map(|name| (app.secrets.username_digest(&name), Clear::new(name)));
-    let address = email.map(|email| (app.secrets.email_digest(&email), Clear::new(email)));
-    // Two commits: what can be known of the second is looked at before the first is made.
-    let holder = |digest| app.look(|state| state.users.by_email(digest));
-    if let Some((digest, _)) = &address
-        && holder(*digest).is_some_and(|holder| holder != asked.caller.user)
-    {
-        return Err(Rejection::EmailTaken.into());
-    }
-    // The first command goes under the request's own key, whichever it is: a retry with another body
-    // is told apart by it.
-    let ask = if names.is_some() { asked.ask.second("email") } else { asked.ask.clone() };
-    if let Some((digest, username)) = names {
-        app.submit(&asked.ask, ChangeUsername { username, digest }).await?;
-    }
-    if let Some((digest, email)) = address {
-        app.submit(&ask, ChangeEmail { email, digest }).await?;
-    }
+    let digest = |name: String| {
+        let digest = app.secrets.username_digest(&name);
+        (Clear::new(name), digest)
+    };
+    let username = username.map(digest);
+    let email = email.map(|email| {
+        let digest = app.secrets.email_digest(&email);
+        (Clear::new(email), digest)
+    });
+    app.submit(&asked.ask, ChangeNames { username, email }).await?;
     app.user_row(asked.caller.user).await.map(Json)
 }
 
@@ -206,9 +208,9 @@ pub(crate) async fn change_password(
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }
-    verify_own(&app, user, &me.username, current).await?;
-    let password_hash = Clear::new(app.passwords.hash(new).await?);
-    let command = ChangePassword { user, password_hash };
+    let passwords = Some(verify_own(&app, user, current).await?);
+    let hash = app.passwords.hash(Lane::Known, new, || Ok(())).await?;
+    let command = ChangePassword { user, password_hash: Clear::new(hash), passwords };
     app.submit(&asked.ask, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -220,25 +222,20 @@ pub(crate) async fn delete_me(
 ) -> Result<StatusCode, ApiError> {
     let Goodbye { password, erase_content } = asked.body;
     let user = asked.caller.user;
-    let username = app.user_row(user).await?.username;
-    verify_own(&app, user, &username, password).await?;
+    verify_own(&app, user, password).await?;
     app.submit(&asked.ask, DeleteUser { user, erase_content }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// One's own password, asked again. A stolen token can't be used to guess it: wrong ones count.
-async fn verify_own(
-    app: &App,
-    user: UserId,
-    username: &str,
-    password: Secret,
-) -> Result<(), ApiError> {
-    let name = app.secrets.username_digest(username);
-    app.throttles.wrong_passwords.look(&name)?;
-    let stored = stored_hash(app, Some(user)).await?;
-    if app.passwords.verify(password, stored).await?.right {
-        return Ok(());
+/// One's own password, asked again; says which of one's passwords it is. A stolen token can't be
+/// used to guess it: wrong ones count.
+async fn verify_own(app: &App, user: UserId, password: Secret) -> Result<u32, ApiError> {
+    let guess = Guess::at_own(app, user)?;
+    let compared = app.compare(guess, Some(user), password).await?;
+    if compared.verified.right {
+        guess.was_right(app, user);
+        return Ok(compared.passwords);
     }
-    count_wrong(app, name, Some(user));
+    app.activity.failed(user);
     Err(ApiError::WrongCurrentPassword)
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use clips::live_wire::Frames;
 use clips::{live_wire, pose};
-use events::room::Room;
+use events::room::{Phase, Room};
 use events::{CommandId, Rejection, RoomId, TokenId, UserId};
 use serde::{Deserialize, Serialize};
 use streams::frames::{FrameFormat, StreamStatus};
@@ -17,6 +17,7 @@ use crate::access::Need;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::extract::{Asked, In, Nothing, Params, ask, read_body};
+use crate::keeper;
 use crate::state::{App, Ask};
 
 const LANDMARKS: &str = "application/vnd.signcall.landmarks";
@@ -133,10 +134,11 @@ pub(crate) fn stream_id(name: Option<&str>, token: TokenId) -> Result<StreamId, 
 }
 
 fn must_consent(app: &App, room: RoomId, user: UserId) -> Result<(), ApiError> {
-    if app.look(|state| state.rooms.get(room).is_some_and(|room| room.captions(user))) {
-        return Ok(());
-    }
-    Err(Rejection::NoConsent.into())
+    app.look(|state| match state.rooms.get(room) {
+        Some(room) if room.captions(user) => Ok(()),
+        Some(room) if room.phase != Phase::Open => Err(Rejection::RoomClosed.into()),
+        Some(_) | None => Err(Rejection::NoConsent.into()),
+    })
 }
 
 /// Checks a batch and passes it on. Without a format it is what its own header says.
@@ -154,7 +156,8 @@ pub(crate) async fn take(
         parsed.map_err(|error| ApiError::Internal(error.to_string()))??;
     must_consent(app, key.room, key.user)?;
     let batch = batch(app, key.clone(), format, first_seq, count, payload);
-    let status = app.frames.push(batch).await?;
+    let status = app.frames.push(batch.clone()).await?;
+    keeper::note(app, &batch);
     let last_seq = first_seq + u64::from(count).saturating_sub(1);
     Ok(answer(key.stream, count, first_seq, last_seq, status))
 }
@@ -199,14 +202,24 @@ fn batch(
     count: u32,
     payload: Bytes,
 ) -> FrameBatch {
+    // One's own word goes before the room's, and a language before a model that another chose.
     let wanted = |room: &Room| {
-        let own = room.participants.get(&key.user).and_then(|p| p.model.clone());
-        own.or_else(|| room.settings.model.clone())
+        let own = room.participants.get(&key.user);
+        let (model, language) =
+            own.map(|p| (p.model.clone(), p.language.clone())).unwrap_or_default();
+        let (rooms, spoken) = (&room.settings.model, &room.settings.language);
+        let other = |own: &String| spoken.as_ref().is_some_and(|spoken| spoken != own);
+        match (model, language) {
+            (Some(model), language) => (Some(model), language),
+            (None, Some(language)) if other(&language) => (None, Some(language)),
+            (None, language) => (rooms.clone(), language.or_else(|| spoken.clone())),
+        }
     };
-    let model = app.look(|state| state.rooms.get(key.room).and_then(wanted));
+    let (model, language) =
+        app.look(|state| state.rooms.get(key.room).map(wanted)).unwrap_or_default();
     let flush = format == FrameFormat::Pose;
     let received_us = app.now().micros();
-    FrameBatch { key, first_seq, count, format, payload, flush, received_us, model }
+    FrameBatch { key, first_seq, count, format, payload, flush, received_us, model, language }
 }
 
 fn answer(

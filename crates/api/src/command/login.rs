@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,11 +11,12 @@ use events::sealed::Clear;
 use events::user::TokenKind;
 use events::user::command::login::LogIn;
 use events::user::command::token::{NewToken, RenewToken, RevokeToken, RevokeTokens};
-use events::{Rejection, Timestamp, TokenId, UserId};
+use events::{Position, Rejection, Timestamp, TokenId, UserId};
 use projector::UserRow;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::activity;
 use crate::answer::TokenAnswer;
 use crate::auth::{self, Caller};
 use crate::context::Context;
@@ -23,6 +24,7 @@ use crate::cookies;
 use crate::error::{ApiError, Challenge};
 use crate::extract::{Asked, In, Nothing, Open};
 use crate::forwarded::{self, Source};
+use crate::guesses::Guess;
 use crate::list::{ListParams, Listing, Order};
 use crate::password::Verified;
 use crate::secret::Secret;
@@ -80,6 +82,21 @@ impl App {
         issued_at.plus_seconds(i64::from(lifetime_s))
     }
 
+    /// A token was handed out: its holder reads what its making wrote.
+    pub(crate) fn note_handed_out(&self, token: &NewToken, position: Position) {
+        let id = self.look(|state| state.users.by_token(token.digest).map(|(_, token)| token.id));
+        if let Some(id) = id {
+            self.recent.note(id, position);
+        }
+    }
+
+    /// Marks the device that sent the request as one that the user knows.
+    pub(crate) fn mark_device<T>(&self, open: &Open<T>, user: UserId, response: &mut Response) {
+        let (headers, https) = (&open.headers, open.context.https());
+        let device = cookies::set_device(&self.secrets, headers, https, user, self.now());
+        response.headers_mut().append(header::SET_COOKIE, device);
+    }
+
     /// The answer that hands a new token out.
     pub(crate) async fn handed_out(
         &self,
@@ -100,10 +117,9 @@ pub(crate) async fn create_token(
     let open = credentials(&app, request).await?;
     let (user, secret, issued_at) = log_in(&app, &open, TokenKind::Api).await?;
     let answer = app.handed_out(user, secret, issued_at).await?;
+    open.context.say_expiry(answer.token_expiration);
     let mut response = (StatusCode::CREATED, Json(answer)).into_response();
-    let https = open.context.https();
-    let device = cookies::set_device(&app.secrets, &open.headers, https, user, app.now());
-    response.headers_mut().append(header::SET_COOKIE, device);
+    app.mark_device(&open, user, &mut response);
     Ok(response)
 }
 
@@ -118,10 +134,9 @@ pub(crate) async fn create_session(
     }
     let (user, secret, _) = log_in(&app, &open, TokenKind::Session).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
-    let device = cookies::set_device(&app.secrets, &open.headers, https, user, app.now());
-    for cookie in [cookies::set_session(&open.headers, https, secret.expose()), device] {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    let cookie = cookies::set_session(&open.headers, https, secret.expose());
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    app.mark_device(&open, user, &mut response);
     Ok(response)
 }
 
@@ -251,54 +266,77 @@ async fn log_in(
     });
     let Credentials { username, password } = &open.body;
     let name = app.secrets.username_digest(username);
-    let known_device = known_device(app, &open.headers, &open.context);
-    let trusted = |user: Option<UserId>| user.is_some() && known_device == user;
-    let user = app.look(|state| state.users.by_username(name));
-    if !trusted(user) {
-        app.throttles.wrong_passwords.look(&name)?;
-    }
-    let stored = stored_hash(app, user).await?;
-    let verified = app.passwords.verify(password.clone(), stored).await?;
-    let (Verified { right: true, rehashed }, Some(user)) = (verified, user) else {
-        count_wrong(app, name, user);
+    let (guess, user) = Guess::at_name(app, &open.context, &open.headers, name)?;
+    let compared = app.compare(guess, user, password.clone()).await?;
+    let (Verified { right: true, rehashed }, Some(user)) = (compared.verified, user) else {
+        if let Some(user) = user {
+            app.activity.failed(user);
+        }
+        metrics::counter!("signcall_logins_total", "outcome" => "refused").increment(1);
+        tracing::info!(request_id = open.context.id(), ?name, "a log-in was refused");
         return Err(wrong);
     };
+    activity::write_failures_of(app, user).await;
     let (token, secret) = app.new_token(kind)?;
     let rehashed = rehashed.map(Clear::new);
-    let command = LogIn { user, token, known_device: trusted(Some(user)), rehashed };
-    app.activity.succeeded(user);
+    let (passwords, known_device) = (compared.passwords, guess.is_known());
+    let command = LogIn { user, token, passwords, known_device, rehashed };
     match app.submit(&open.ask(), command).await {
-        Ok(accepted) => Ok((user, secret, accepted.time)),
+        Ok(accepted) => {
+            guess.was_right(app, user);
+            app.note_handed_out(&token, accepted.position);
+            metrics::counter!("signcall_logins_total", "outcome" => "accepted").increment(1);
+            tracing::info!(request_id = open.context.id(), %user, "logged in");
+            Ok((user, secret, accepted.time))
+        }
+        // Right, and refused all the same: new devices are locked out, or the password has just
+        // become another. It counts against whoever guesses on, and not as a wrong one.
         Err(ApiError::Rejected(Rejection::LoggedOut)) => {
-            count_wrong(app, name, Some(user));
+            metrics::counter!("signcall_logins_total", "outcome" => "locked").increment(1);
             Err(wrong)
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            guess.give_back(app);
+            Err(error)
+        }
     }
 }
 
-fn known_device(app: &App, headers: &HeaderMap, context: &Context) -> Option<UserId> {
-    cookies::known_device(&app.secrets, headers, context.https(), app.now())
+/// How a password compared with what is stored.
+pub(crate) struct Compared {
+    pub(crate) verified: Verified,
+    /// Which of the user's passwords it was compared with.
+    pub(crate) passwords: u32,
 }
 
-pub(crate) fn count_wrong(app: &App, name: events::NameDigest, user: Option<UserId>) {
-    // The throttle was looked at before; that it is empty by now changes nothing here.
-    drop(app.throttles.wrong_passwords.take(name));
-    if let Some(user) = user {
-        app.activity.failed(user);
+impl App {
+    /// Compares a password with a user's, or with one that nothing matches: one hash either way.
+    pub(crate) async fn compare(
+        &self,
+        guess: Guess,
+        user: Option<UserId>,
+        password: Secret,
+    ) -> Result<Compared, ApiError> {
+        let compared = async {
+            let (stored, passwords) = self.stored_hash(user).await?;
+            let verified = self.passwords.verify(guess.lane(), password, stored).await?;
+            Ok(Compared { verified, passwords })
+        };
+        let compared = compared.await;
+        if compared.is_err() {
+            guess.give_back(self);
+        }
+        compared
     }
-}
 
-/// The stored hash; `None` where no password can match.
-pub(crate) async fn stored_hash(
-    app: &App,
-    user: Option<UserId>,
-) -> Result<Option<String>, ApiError> {
-    let Some(id) = user else { return Ok(None) };
-    let sealed = app.look(|state| {
-        let user = state.users.get(id).filter(|user| user.guest_of.is_none());
-        user.map(|user| user.password_hash.clone())
-    });
-    let Some(sealed) = sealed else { return Ok(None) };
-    app.opened(id, "user.password_hash", &sealed).await
+    /// The stored hash, `None` where no password can match, and which of the user's it is.
+    async fn stored_hash(&self, user: Option<UserId>) -> Result<(Option<String>, u32), ApiError> {
+        let Some(id) = user else { return Ok((None, 0)) };
+        let sealed = self.look(|state| {
+            let user = state.users.get(id).filter(|user| user.guest_of.is_none());
+            user.map(|user| (user.password_hash.clone(), user.passwords))
+        });
+        let Some((sealed, passwords)) = sealed else { return Ok((None, 0)) };
+        Ok((self.opened(id, "user.password_hash", &sealed).await?, passwords))
+    }
 }

@@ -129,7 +129,12 @@ pub(crate) async fn leave(
     In(code): In<String>,
     asked: Asked<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::See)?;
+    let room = match app.room(&asked.caller, &code, Need::See) {
+        Ok(room) => room,
+        Err(refusal) => {
+            return app.done_before(&asked.ask, refusal).await.map(|()| StatusCode::NO_CONTENT);
+        }
+    };
     app.submit(&asked.ask, Leave { room }).await?;
     app.frames.discard(room, asked.caller.user).await;
     Ok(StatusCode::NO_CONTENT)

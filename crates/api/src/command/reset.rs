@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::extract::{Asked, In, Nothing, Open};
-use crate::password;
+use crate::password::{self, Lane};
 use crate::secret::Secret;
 use crate::state::{App, Ask};
 use crate::throttle::address_key;
@@ -83,21 +83,27 @@ pub(crate) async fn use_up(
     State(app): State<App>,
     In(secret): In<String>,
     open: Open<NewPassword>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<Response, ApiError> {
     app.throttles.resets.take(address_key(open.context.client()))?;
     let (secret, ask) = (Secret::new(secret), open.ask());
     let digest = vault::token_digest(secret.expose());
     let user = app.look(|state| state.users.by_reset(digest));
     let gone = || Rejection::Gone("this link was used or has expired; ask for a new one".into());
-    let row = app.user_row(user.ok_or_else(gone)?).await?;
+    let user = user.ok_or_else(gone)?;
+    let row = app.user_row(user).await?;
     let inputs = [row.username.as_str(), row.email.as_str()];
     let errors = password::check("new", open.body.new.expose(), &inputs);
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }
-    let password_hash = Clear::new(app.passwords.hash(open.body.new).await?);
+    let new = open.body.new.clone();
+    let hash = app.passwords.hash(Lane::Strangers, new, || Ok(())).await?;
+    let password_hash = Clear::new(hash);
     app.submit(&ask, ResetPassword { digest, password_hash }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    // Who held the link is let in from here, whatever strangers try meanwhile.
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    app.mark_device(&open, user, &mut response);
+    Ok(response)
 }
 
 impl App {

@@ -8,10 +8,10 @@ use events::command::Created;
 use events::room::Settings;
 use events::room::command::close::{Close, Delete};
 use events::room::command::create::Create;
-use events::room::command::settings::{ChangeSettings, HandOver};
-use events::{Rejection, RoomCode, UserId};
+use events::room::command::settings::{Change, ChangeSettings, Changes};
+use events::{Rejection, RoomCode, RoomId, UserId};
 use projector::RoomRow;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::access::Need;
 use crate::error::{ApiError, check_revision};
@@ -22,61 +22,46 @@ use crate::state::App;
 /// How a room starts, or what shall be otherwise.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Changes {
+pub(crate) struct RoomFields {
     locked: Option<bool>,
     lobby: Option<bool>,
     guests: Option<bool>,
     capacity: Option<u32>,
-    #[serde(default)]
-    retention_days: Given<u32>,
-    #[serde(default)]
-    model: Given<String>,
-    #[serde(default)]
-    language: Given<String>,
+    #[serde(default, deserialize_with = "given")]
+    retention_days: Change<Option<u32>>,
+    #[serde(default, deserialize_with = "given")]
+    model: Change<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    language: Change<Option<String>>,
     owner_id: Option<UserId>,
 }
 
-impl Changes {
+impl RoomFields {
     fn new_model(&self) -> Option<&str> {
-        if let Given::This(model) = &self.model { model.as_deref() } else { None }
+        if let Change::To(model) = &self.model { model.as_deref() } else { None }
     }
 
-    /// The settings with what is given in place of what was there.
-    fn onto(self, there: Settings) -> Settings {
-        Settings {
-            locked: self.locked.unwrap_or(there.locked),
-            lobby: self.lobby.unwrap_or(there.lobby),
-            guests: self.guests.unwrap_or(there.guests),
-            capacity: self.capacity.unwrap_or(there.capacity),
-            retention_days: self.retention_days.or(there.retention_days),
-            model: self.model.or(there.model),
-            language: self.language.or(there.language),
+    fn changes(self) -> Changes {
+        let Self { retention_days, model, language, .. } = self;
+        Changes {
+            locked: if_given(self.locked),
+            lobby: if_given(self.lobby),
+            guests: if_given(self.guests),
+            capacity: if_given(self.capacity),
+            retention_days,
+            model,
+            language,
         }
     }
+}
+
+fn if_given<T>(given: Option<T>) -> Change<T> {
+    given.map_or(Change::Keep, Change::To)
 }
 
 /// A field that may be left out, which is not the same as null.
-#[derive(Debug, Default)]
-enum Given<T> {
-    #[default]
-    Not,
-    This(Option<T>),
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Given<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Option::deserialize(from).map(Self::This)
-    }
-}
-
-impl<T> Given<T> {
-    /// What is given, or else what was there.
-    fn or(self, there: Option<T>) -> Option<T> {
-        match self {
-            Self::Not => there,
-            Self::This(value) => value,
-        }
-    }
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Change<T>, D::Error> {
+    T::deserialize(from).map(Change::To)
 }
 
 /// A code that happens to be taken is drawn again: 45 bits make even one such collision rare.
@@ -85,13 +70,13 @@ const DRAWS_MAX: usize = 3;
 /// `POST /rooms`.
 pub(crate) async fn create(
     State(app): State<App>,
-    asked: Asked<Changes>,
+    asked: Asked<RoomFields>,
 ) -> Result<Response, ApiError> {
     if asked.body.owner_id.is_some() {
         return Err(ApiError::field("owner_id", "is always you; hand the room over later"));
     }
     app.check_model(asked.body.new_model())?;
-    let settings = asked.body.onto(Settings::default());
+    let settings = asked.body.changes().onto(Settings::default());
     for _ in 0..DRAWS_MAX {
         let mut bits = [0; 8];
         random(&mut bits)?;
@@ -120,25 +105,14 @@ pub(crate) fn answer(row: &RoomRow) -> Response {
 pub(crate) async fn change(
     State(app): State<App>,
     In(code): In<String>,
-    asked: Asked<Changes>,
+    asked: Asked<RoomFields>,
 ) -> Result<Response, ApiError> {
     let room = app.room(&asked.caller, &code, Need::See)?;
     let expected = if_match(&asked.headers)?;
     app.check_model(asked.body.new_model())?;
-    let Changes { owner_id, .. } = asked.body;
-    let (settings, to_admit) = app.look(|state| {
-        let found = state.rooms.get(room).ok_or(ApiError::NO_ROOM)?;
-        let admits = owner_id.is_none_or(|to| found.owner == to || found.admits(to));
-        Ok::<_, ApiError>((asked.body.onto(found.settings.clone()), admits))
-    })?;
-    if !to_admit {
-        return Err(ApiError::field("owner_id", "is not in the room; they have to join first"));
-    }
-    app.submit(&asked.ask, ChangeSettings { room, settings, expected }).await?;
-    if let Some(to) = owner_id {
-        let hand_over = HandOver { room, to, expected: None };
-        app.submit(&asked.ask.second("hand_over"), hand_over).await?;
-    }
+    let owner = asked.body.owner_id;
+    let changes = asked.body.changes();
+    app.submit(&asked.ask, ChangeSettings { room, changes, owner, expected }).await?;
     Ok(answer(&app.room_row(room)?))
 }
 
@@ -148,8 +122,7 @@ pub(crate) async fn close(
     In(code): In<String>,
     asked: Asked<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::See)?;
-    check_revision(if_match(&asked.headers)?, app.room_row(room)?.version)?;
+    let Some(room) = as_seen(&app, &code, &asked).await? else { return Ok(StatusCode::NO_CONTENT) };
     app.submit(&asked.ask, Close { room }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -160,8 +133,24 @@ pub(crate) async fn delete(
     In(code): In<String>,
     asked: Asked<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::See)?;
-    check_revision(if_match(&asked.headers)?, app.room_row(room)?.version)?;
+    let Some(room) = as_seen(&app, &code, &asked).await? else { return Ok(StatusCode::NO_CONTENT) };
     app.submit(&asked.ask, Delete { room }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The room, if it still is as the caller saw it; `None` when this is a retry of what was done.
+async fn as_seen(
+    app: &App,
+    code: &str,
+    asked: &Asked<Nothing>,
+) -> Result<Option<RoomId>, ApiError> {
+    let expected = if_match(&asked.headers)?;
+    let seen = app.room(&asked.caller, code, Need::See).and_then(|room| {
+        check_revision(expected, app.room_row(room)?.version)?;
+        Ok(room)
+    });
+    match seen {
+        Ok(room) => Ok(Some(room)),
+        Err(refusal) => app.done_before(&asked.ask, refusal).await.map(|()| None),
+    }
 }

@@ -81,9 +81,11 @@ impl ApiConfig {
             ("registrations", throttles.registrations),
             ("logins", throttles.logins),
             ("wrong_passwords", throttles.wrong_passwords),
+            ("own_passwords", throttles.own_passwords),
             ("chat", throttles.chat),
             ("unknown_codes", throttles.unknown_codes),
             ("resets", throttles.resets),
+            ("exports", throttles.exports),
             ("ephemeral", throttles.ephemeral),
         ];
         for (name, Rate { burst, per_minute }) in rates {
@@ -91,6 +93,15 @@ impl ApiConfig {
             within(&format!("throttles.{name}.burst"), u64::from(burst), (0, RATE_MAX))?;
             let key = format!("throttles.{name}.per_minute");
             within(&key, u64::from(per_minute), (0, RATE_MAX))?;
+        }
+        let steps = &throttles.wrong_password_steps;
+        for step in steps {
+            within("throttles.wrong_password_steps.wait_s", u64::from(step.wait_s), (0, DAY_S))?;
+        }
+        if !steps.is_sorted_by_key(|step| step.after) {
+            let afters: Vec<String> = steps.iter().map(|step| step.after.to_string()).collect();
+            let key = "throttles.wrong_password_steps.after";
+            return Err(wrong(key, &afters.join(", "), "each has to be above the one before"));
         }
         Ok(())
     }
@@ -133,6 +144,11 @@ mod tests {
         assert!(refused(|c| c.body_timeout = Duration::ZERO).starts_with("body_timeout is 0ns"));
         let rate = refused(|c| c.throttles.chat.per_minute = u32::MAX);
         assert!(rate.starts_with("throttles.chat.per_minute is 4294967295"), "{rate}");
+        let falling = refused(|c| c.throttles.wrong_password_steps.reverse());
+        assert!(
+            falling.starts_with("throttles.wrong_password_steps.after is 100, 25"),
+            "{falling}"
+        );
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::room::{Phase, RoomEvent};
-use events::{Event, Rejection, RoomId, Subject, UserId};
+use events::{Event, Position, Rejection, RoomId, Subject, Timestamp, UserId};
 use parking_lot::Mutex;
 use streams::LiveMessage;
 use tokio::sync::broadcast::error::RecvError;
@@ -25,6 +25,8 @@ use crate::state::App;
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// Time for the last entry of a call to reach its listeners, in microseconds.
 const LAST_WORDS_US: i64 = 700_000;
+/// Time for those who come after the end of a call to get what they have missed.
+const LAST_READ: Duration = Duration::from_secs(10);
 
 /// All listeners of this process.
 #[derive(Default)]
@@ -48,9 +50,17 @@ struct Listened {
 
 struct Listener {
     caller: Caller,
+    since: Instant,
     close: watch::Sender<Option<Close>>,
     /// Cuts the connection of an event stream whose reader has stopped reading.
     hang_up: CancellationToken,
+}
+
+impl Listener {
+    fn came_after(&self, at: Timestamp, now: Timestamp) -> bool {
+        let ago_us = now.micros().saturating_sub(at.micros());
+        self.since.elapsed().as_micros() < u128::try_from(ago_us).unwrap_or(0)
+    }
 }
 
 /// Leaves the hub when dropped.
@@ -88,12 +98,12 @@ impl Hub {
         metrics::gauge!("signcall_sockets").set(hub.all as f64);
         hub.changed.insert(room);
         *hub.of_user.entry(user).or_default() += 1;
-        let (close, closed) = watch::channel(None);
+        let (since, (close, closed)) = (Instant::now(), watch::channel(None));
         let listened = hub.rooms.entry(room).or_insert_with(|| {
             let feed = RoomFeed::start(app.clone(), room);
             Listened { feed, listeners: HashMap::new() }
         });
-        listened.listeners.insert(number, Listener { caller, close, hang_up });
+        listened.listeners.insert(number, Listener { caller, since, close, hang_up });
         let messages = listened.feed.subscribe();
         drop(hub);
         let registration = Registration { app: app.clone(), room, number };
@@ -182,12 +192,13 @@ pub(crate) async fn run(app: App) {
             },
             commit = commits.recv() => match commit {
                 Ok(applied) => {
-                    let (_, commit) = &*applied;
-                    committed(&app, commit.subject, &commit.events);
+                    let (position, commit) = &*applied;
+                    committed(&app, *position, commit.subject, &commit.events);
                 }
                 // The next tick looks at everybody anyway.
                 Err(RecvError::Lagged(_)) => {
-                    app.hub.feeds().iter().for_each(|feed| feed.expect_more());
+                    let end = app.follower.position();
+                    app.hub.feeds().iter().for_each(|feed| feed.expect_more(end));
                 }
                 Err(RecvError::Closed) => return,
             },
@@ -215,11 +226,11 @@ fn pass_on(app: &App, message: &LiveMessage) {
     }
 }
 
-fn committed(app: &App, subject: Subject, events: &[Event]) {
+fn committed(app: &App, position: Position, subject: Subject, events: &[Event]) {
     match subject {
         Subject::Room(room) => {
             if let Some(feed) = app.hub.feed(room) {
-                feed.expect_more();
+                feed.expect_more(position);
             }
             if events.iter().any(ends_listening) {
                 look(app, |listened, _| listened == room);
@@ -267,7 +278,7 @@ fn look(app: &App, whom: impl Fn(RoomId, &Caller) -> bool) {
                 listener.hang_up.cancel();
                 continue;
             }
-            match verdict(app, &listener.caller, *room) {
+            match verdict(app, listener, *room) {
                 Ok(login) => {
                     app.activity.seen(login.user, login.last_seen, app.now());
                     if auth::is_due(app, &login) {
@@ -285,7 +296,8 @@ fn look(app: &App, whom: impl Fn(RoomId, &Caller) -> bool) {
 }
 
 /// Whether somebody may still listen to a room.
-fn verdict(app: &App, caller: &Caller, room: RoomId) -> Result<auth::LogIn, Close> {
+fn verdict(app: &App, listener: &Listener, room: RoomId) -> Result<auth::LogIn, Close> {
+    let caller = &listener.caller;
     let login = auth::standing(app, caller.user, caller.token).map_err(|error| {
         if matches!(error, ApiError::LogUnreachable) {
             Close::LogUnreachable
@@ -305,7 +317,9 @@ fn verdict(app: &App, caller: &Caller, room: RoomId) -> Result<auth::LogIn, Clos
         access::check(state, room, &caller, Need::Read).map_err(|_| Close::Removed)?;
         match found.phase {
             Phase::Closed { at } if now.micros() - at.micros() > LAST_WORDS_US => {
-                Err(Close::RoomClosed)
+                // Who came later reads to the end and goes by itself.
+                let reads = listener.came_after(at, now) && listener.since.elapsed() < LAST_READ;
+                if reads { Ok(login) } else { Err(Close::RoomClosed) }
             }
             Phase::Closed { .. } | Phase::Open => Ok(login),
         }

@@ -1,10 +1,10 @@
 //! One room's feed, read once for all who listen to it in this process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use events::RoomId;
+use events::{Position, RoomId};
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
@@ -16,24 +16,28 @@ use crate::state::App;
 const BEHIND_MAX: usize = 128;
 /// Entries read at once.
 pub(crate) const READ_MAX: u32 = 100;
-/// When a commit was seen but no hint came that the tables have it, they are looked at anyway.
+/// When a commit was seen but no hint came that the tables have it, they are looked at anyway, again
+/// and again until they hold it: whoever writes them may be killed before the hint is out.
 const HINT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The feed of one room. It lives as long as anybody listens.
 pub(crate) struct RoomFeed {
     messages: broadcast::Sender<Arc<Out>>,
     wake: Notify,
-    expects_more: AtomicBool,
+    /// The position of the newest commit about the room.
+    expected: AtomicU64,
     stopped: CancellationToken,
 }
 
 impl RoomFeed {
     /// Begins to read.
     pub(crate) fn start(app: App, room: RoomId) -> Arc<Self> {
+        // Commits of before the first listener came are in the log, and maybe not in the tables yet.
+        let expected = AtomicU64::new(app.follower.position().get());
         let feed = Arc::new(Self {
             messages: broadcast::Sender::new(BEHIND_MAX),
             wake: Notify::new(),
-            expects_more: AtomicBool::new(false),
+            expected,
             stopped: CancellationToken::new(),
         });
         tokio::spawn(read(app, room, Arc::clone(&feed)));
@@ -54,9 +58,9 @@ impl RoomFeed {
         self.wake.notify_one();
     }
 
-    /// The log has more, and the tables will.
-    pub(crate) fn expect_more(&self) {
-        self.expects_more.store(true, Ordering::Relaxed);
+    /// The log has more at that position, and the tables will.
+    pub(crate) fn expect_more(&self, position: Position) {
+        self.expected.fetch_max(position.get(), Ordering::Relaxed);
     }
 
     /// Ends the reading.
@@ -66,12 +70,17 @@ impl RoomFeed {
 }
 
 async fn read(app: App, room: RoomId, feed: Arc<RoomFeed>) {
-    let mut sent = None;
+    // Up to where the feed is known to be read.
+    let (mut sent, mut settled, mut late) = (None, 0, false);
     loop {
+        let expected = feed.expected.load(Ordering::Relaxed);
+        // What the tables hold by now is in what is read of them next.
+        let there = late && app.store.position().await.is_ok_and(|at| at.get() >= expected);
         let at = match sent {
             Some(seq) => pass_on(&app, room, &feed, seq).await,
             None => app.store.feed_seq(room).await.map_err(ApiError::from),
         };
+        let failed = at.is_err();
         match at {
             Ok(seq) => {
                 if sent.is_none() {
@@ -79,23 +88,23 @@ async fn read(app: App, room: RoomId, feed: Arc<RoomFeed>) {
                     feed.send(Out::Head(seq));
                 }
                 sent = Some(seq);
+                if there {
+                    settled = expected;
+                }
             }
-            Err(error) => {
-                tracing::warn!(%room, %error, "a room's feed can't be read");
-                feed.expect_more();
-            }
+            Err(error) => tracing::warn!(%room, %error, "a room's feed can't be read"),
         }
-        loop {
+        late = loop {
             tokio::select! {
                 () = feed.stopped.cancelled() => return,
-                () = feed.wake.notified() => break,
+                () = feed.wake.notified() => break false,
                 () = tokio::time::sleep(HINT_WITHIN) => {
-                    if feed.expects_more.swap(false, Ordering::Relaxed) {
-                        break;
+                    if failed || feed.expected.load(Ordering::Relaxed) > settled {
+                        break true;
                     }
                 }
             }
-        }
+        };
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::extract::ws::Utf8Bytes;
-use events::{MessageId, RoomId, TranscriptId, UserId};
+use events::{MessageId, RoomId, TranscriptId, UserId, room};
 use projector::{Cursor, FeedEntry, Page, TranscriptFilter};
 use serde_json::json;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -31,6 +31,8 @@ pub(crate) struct Seat {
     last: u64,
     /// What was read and not yet handed out.
     waiting: VecDeque<Entry>,
+    /// The call is over, and the tables hold its end: what they have is all that comes.
+    is_over: bool,
     phase: Phase,
 }
 
@@ -70,6 +72,7 @@ impl Seat {
             closed,
             last: 0,
             waiting: VecDeque::new(),
+            is_over: false,
             phase: Phase::CatchingUp { first: true },
         }
     }
@@ -81,6 +84,10 @@ impl Seat {
         app: &App,
         after: Option<u64>,
     ) -> Result<Option<Utf8Bytes>, ApiError> {
+        let is_closed = app.look(|state| {
+            state.rooms.get(self.room).is_some_and(|found| found.phase != room::Phase::Open)
+        });
+        self.is_over = is_closed && app.caught_up(app.follower.position()).await.is_ok();
         let newest = app.store.feed_seq(self.room).await?;
         self.last = after.unwrap_or(newest);
         if self.last <= newest && !self.has_gap(app).await? {
@@ -143,7 +150,8 @@ impl Seat {
                         return Next::Close(Close::Broken);
                     }
                     if !found.has_more && self.waiting.is_empty() {
-                        self.phase = Phase::Live { late: true };
+                        self.phase =
+                            if self.is_over { Phase::Ended } else { Phase::Live { late: true } };
                         if first {
                             return Next::Send(ready(self.last), None);
                         }
@@ -162,7 +170,7 @@ impl Seat {
 
     fn hand_out(&mut self, entry: &Entry) -> Next {
         self.last = entry.seq;
-        if entry.ends {
+        if entry.ends && !self.is_over {
             self.phase = Phase::Ended;
         }
         Next::Send(entry.text.clone(), Some(entry.seq))

@@ -40,6 +40,8 @@ const SILENCE_MAX: Duration = Duration::from_secs(75);
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// Time for the last words.
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+/// Time for the last words to a client that is too slow: what was sent before them comes first.
+const CLOSE_SLOW_WITHIN: Duration = Duration::from_secs(10);
 
 /// `GET /rooms/{code}/live`.
 pub(crate) async fn open(
@@ -93,19 +95,23 @@ struct Carrier {
 
 impl Carrier {
     async fn run(mut self, mut stream: SplitStream<WebSocket>, first: Option<Utf8Bytes>) {
-        if let Some(close) = self.carry(&mut stream, first).await {
-            let code = close.code().to_string();
-            metrics::counter!("signcall_sockets_closed_total", "code" => code).increment(1);
-            let reason = close.reason().into();
-            let frame = Message::Close(Some(CloseFrame { code: close.code(), reason }));
-            // Read on until the client has closed too, so that it gets the frame in any case.
-            let goodbye = async {
-                if self.sink.send(frame).await.is_ok() {
-                    while let Some(Ok(_)) = stream.next().await {}
-                }
-            };
-            drop(timeout(CLOSE_WITHIN, goodbye).await);
-        }
+        let close = self.carry(&mut stream, first).await;
+        let Some(close) = close else { return };
+        let Self { seat, mut sink, .. } = self;
+        // Who takes nothing holds up nobody: neither who wants the place, nor a server that stops.
+        let _seat = Some(seat).filter(|_| close != Close::TooSlow);
+        metrics::counter!("signcall_sockets_closed_total", "code" => close.code().to_string())
+            .increment(1);
+        let reason = close.reason().into();
+        let frame = Message::Close(Some(CloseFrame { code: close.code(), reason }));
+        // Read on until the client has closed too, so that it gets the frame in any case.
+        let goodbye = async {
+            if sink.send(frame).await.is_ok() {
+                while let Some(Ok(_)) = stream.next().await {}
+            }
+        };
+        let within = if close == Close::TooSlow { CLOSE_SLOW_WITHIN } else { CLOSE_WITHIN };
+        drop(timeout(within, goodbye).await);
     }
 
     /// Carries messages until one side ends; says why we do.

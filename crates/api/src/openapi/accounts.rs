@@ -97,7 +97,7 @@ fn oneself() -> Vec<Op> {
             .refuses(&["last_admin", "forbidden"]),
         Op::get("/users/me/export", ACCOUNTS, "Get everything stored about oneself")
             .answers(200, "As a file.", reference("Export"))
-            .refuses(&["invalid", "not_found"])
+            .refuses(&["throttled", "not_found"])
             .reads(),
     ]
 }

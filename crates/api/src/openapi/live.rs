@@ -25,7 +25,7 @@ fn stream_name() -> Value {
 
 fn signing() -> Vec<Op> {
     let told = "Which of the sender's streams; one per log-in unless said.";
-    let refused = ["no_consent", "frames_unavailable"];
+    let refused = ["no_consent", "room_closed", "frames_unavailable"];
     vec![
         Op::put("/rooms/{code}/captions/me", SIGNING, "Switch captions of one's signing on or off")
             .json("Captions", true)

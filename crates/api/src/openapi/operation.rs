@@ -277,6 +277,7 @@ fn path_parameter(piece: &str) -> Option<Value> {
     let name = piece.strip_prefix('{')?.strip_suffix('}')?;
     let (told, schema) = match name {
         "code" => ("The room's code.", json!({ "type": "string", "minLength": 1 })),
+        "model" => ("The model's name.", json!({ "type": "string", "minLength": 1 })),
         "secret" => ("What the link ends in.", json!({ "type": "string", "minLength": 1 })),
         _ => ("Which one.", reference("Id")),
     };

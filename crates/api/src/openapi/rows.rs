@@ -71,7 +71,7 @@ fn accounts() -> Vec<(&'static str, Value)> {
         ("Token", token),
         ("TokenHandedOut", row("A token, told once.", hand_out)),
         ("Renewed", row("When the token expires now.", [("token_expiration", time())])),
-        ("Ticket", row("Good once, for 30 s.", [("ticket", secret()), ("expires_at", time())])),
+        ("Ticket", row("Good once, for 30 s.", [("ticket", text()), ("expires_at", time())])),
         (
             "ResetLink",
             row(
@@ -87,6 +87,7 @@ fn accounts() -> Vec<(&'static str, Value)> {
                     ("user", reference("User")),
                     ("tokens", list(&reference("Token"))),
                     ("rooms", list(&reference("Room"))),
+                    ("participations", list(&reference("Participant"))),
                     ("messages", list(&reference("Message"))),
                     ("message_revisions", list(&reference("MessageRevision"))),
                     ("transcripts", list(&reference("Transcript"))),

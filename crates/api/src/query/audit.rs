@@ -25,8 +25,8 @@ pub(crate) struct Search {
 /// the log was looked through.
 pub(crate) async fn list(
     State(app): State<App>,
-    (Params(params), Params(search)): (Params<ListParams>, Params<Search>),
     caller: Caller,
+    (Params(params), Params(search)): (Params<ListParams>, Params<Search>),
     uri: Uri,
 ) -> Result<Response, ApiError> {
     caller.must_be_admin()?;

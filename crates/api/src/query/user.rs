@@ -24,13 +24,16 @@ pub(crate) struct Search {
 /// `GET /users`: newest first.
 pub(crate) async fn list(
     State(app): State<App>,
-    (Params(params), Params(search)): (Params<ListParams>, Params<Search>),
     Read(caller): Read,
+    (Params(params), Params(search)): (Params<ListParams>, Params<Search>),
     uri: Uri,
 ) -> Result<Response, ApiError> {
     caller.must_be_admin()?;
     let wanted = params.check()?;
-    let q = search.q.as_deref().filter(|q| !q.is_empty() && !q.contains('\0'));
+    let q = search.q.as_deref().filter(|q| !q.is_empty());
+    if q.is_some_and(|q| q.contains('\0')) {
+        return Err(ApiError::field("q", "contains U+0000, which no name has; leave it out"));
+    }
     let found = app.store.users(q, page(wanted, UserId::new)).await?;
     Ok(Listing::new(wanted, found.rows, found.has_more, |row| row.id.get()).answer(&uri))
 }

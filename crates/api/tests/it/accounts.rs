@@ -18,6 +18,11 @@ async fn a_name_is_taken_once_however_it_is_written() {
     assert!(ada["user"].get("password_hash").is_none());
     let taken = anonymous.post("/users", &body("ａｄａ", "b@example.org")).await;
     taken.refused(409, "username_taken");
+    anonymous.post("/users", &body("Straße", "s@example.org")).await.expect(201);
+    let taken = anonymous.post("/users", &body("STRASSE", "b@example.org")).await;
+    taken.refused(409, "username_taken");
+    let same = anonymous.log_in("strasse", PASSWORD).await.expect(201);
+    assert_eq!(same["user"]["username"], "Straße");
     let taken = anonymous.post("/users", &body("eve", " ADA@example.org")).await;
     taken.refused(409, "email_taken");
     let wrong = json!({ "username": "", "email": "no", "password": "password" });
@@ -93,12 +98,12 @@ async fn the_first_administrator_comes_by_a_secret_that_works_once() {
 #[tokio::test]
 async fn administrators_see_users_and_cannot_lock_themselves_out() {
     let server = Server::start().await;
-    // The administrator comes last: reads wait for what their own reader wrote, and so for bob.
     let bob = server.user("bob").await;
     let admin = server.admin().await;
     let (root, id) = (admin.id().await, bob.id().await);
     bob.get("/users").await.refused(403, "forbidden");
     bob.get(&format!("/users/{id}")).await.refused(403, "forbidden");
+    admin.get("/users?q=%00").await.refused(422, "invalid");
     let list = admin.get("/users?q=BOB").await;
     assert!(!list.text.contains("password_hash") && !list.text.contains("$2"));
     let list = list.expect(200);

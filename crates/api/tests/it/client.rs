@@ -168,6 +168,13 @@ impl Client {
         assert_eq!(response.status(), 200);
         Events { response, buffer: String::new() }
     }
+
+    /// Opens an event stream of a server that may be down.
+    pub(crate) async fn try_events(&self, code: &str) -> Option<Events> {
+        let request = self.request(Method::GET, &format!("/rooms/{code}/events"));
+        let response = request.send().await.ok().filter(|response| response.status() == 200)?;
+        Some(Events { response, buffer: String::new() })
+    }
 }
 
 pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);

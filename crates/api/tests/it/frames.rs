@@ -72,6 +72,35 @@ async fn frames_need_consent_and_are_answered_with_where_they_stand() {
 }
 
 #[tokio::test]
+async fn a_batch_is_for_the_model_and_language_of_its_signer_or_else_of_the_room() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    let set = json!({ "model": "asl-basic", "language": "ase" });
+    let request = ada.request(Method::PATCH, &format!("/rooms/{code}")).json(&set);
+    let answer = ada.send(request).await;
+    assert!(answer.status.is_success(), "{}", answer.text);
+    let (room, none) = (Some("asl-basic"), None);
+    for (number, (own, model, language)) in [
+        (json!({}), room, Some("ase")),
+        (json!({ "language": "ase" }), room, Some("ase")),
+        (json!({ "language": "gsg" }), none, Some("gsg")),
+        (json!({ "model": "asl-basic", "language": "gsg" }), room, Some("gsg")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut consent = own;
+        consent["consent"] = json!(true);
+        ada.put(&format!("/rooms/{code}/captions/me"), &consent).await.expect(204);
+        let query = format!("?stream=s{number}");
+        push(&ada, &code, &query, LANDMARKS, live_wire::encode(&frames(2), 0)).await.expect(202);
+        let batch = server.frames.next().await.unwrap();
+        assert_eq!((batch.model.as_deref(), batch.language.as_deref()), (model, language));
+    }
+}
+
+#[tokio::test]
 async fn hostile_frames_are_refused_with_their_place() {
     let server = Server::start().await;
     let ada = server.user("ada").await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, unthrottled, until};
+use crate::server::{Server, quick, unthrottled, until};
 
 /// What one client has seen of a room.
 #[derive(Default)]
@@ -183,17 +183,47 @@ async fn an_expired_log_in_closes_its_socket_and_use_renews_it() {
 
 #[tokio::test]
 async fn what_is_said_on_one_process_is_heard_on_the_other() {
-    let server = Server::start().await;
-    let ada = server.user("ada").await;
+    across(&Server::start().await).await;
+    let test = "live::what_is_said_on_one_process_is_heard_on_the_other";
+    if let Some(server) = Server::on_nats(test, quick()).await {
+        across(&server).await;
+    }
+}
+
+/// Two people at two processes: chat, typing, signalling, who is there, and the end of a log-in.
+async fn across(server: &Server) {
+    let (ada, mut bob) = (server.user("ada").await, server.user("bob").await);
     let code = ada.room().await;
-    let mut elsewhere = ada.clone();
-    elsewhere.address = server.serve().await;
-    let mut socket = elsewhere.socket(&code, "").await.unwrap();
-    socket.next_of("ready").await;
+    bob.join(&code).await.expect(201);
+    bob.address = server.serve().await;
+    let mut adas = ada.socket(&code, "").await.unwrap();
+    let mut bobs = bob.socket(&code, "").await.unwrap();
+    let mut events = bob.events(&code, "").await;
+    for socket in [&mut adas, &mut bobs] {
+        socket.next_of("ready").await;
+    }
+    events.next_of("ready").await;
     ada.say(&code, "across").await.expect(201);
-    assert_eq!(socket.next_of("message").await["data"]["msg_content"], "across");
-    ada.delete("/tokens").await.expect(204);
-    assert_eq!(socket.close_code().await, 4401);
+    assert_eq!(bobs.next_of("message").await["data"]["msg_content"], "across");
+    assert_eq!(events.next_of("message").await.1["data"]["msg_content"], "across");
+    adas.send(&json!({ "type": "typing" })).await;
+    assert_eq!(bobs.next_of("typing").await["data"]["user_id"], ada.id().await);
+    let offer = json!({ "type": "signal", "to": ada.id().await, "payload": { "sdp": "v=0" } });
+    bobs.send(&offer).await;
+    let signal = adas.next_of("signal").await;
+    assert_eq!(signal["data"], json!({ "user_id": bob.id().await, "payload": { "sdp": "v=0" } }));
+    until("each process knows of both", async || {
+        let online = async |who: &crate::client::Client| {
+            let presence = who.get(&format!("/rooms/{code}/presence")).await.expect(200);
+            presence["data"].as_array().unwrap().iter().all(|one| one["online"] == true)
+        };
+        online(&ada).await && online(&bob).await
+    })
+    .await;
+    let at_the_other = crate::client::Client { address: ada.address, ..bob.clone() };
+    at_the_other.delete("/tokens").await.expect(204);
+    assert_eq!(bobs.close_code().await, 4401);
+    assert_eq!(events.next_of("close").await.1["data"]["code"], 4401);
 }
 
 #[tokio::test]

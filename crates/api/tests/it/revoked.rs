@@ -1,17 +1,22 @@
-//! What ends a log-in ends it everywhere at once; log-ins that wait slow nobody else down; resumes
-//! are whole however they are broken off.
+//! What ends a log-in ends it everywhere at once; log-ins that wait slow nobody else down.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::client::{Client, PASSWORD};
-use crate::server::{Server, quick, unthrottled};
+use crate::server::{Server, quick, unthrottled, until};
 
-/// How often somebody is blocked; the hundred take this test's time tenfold.
+/// How often somebody is blocked, unless `SIGNCALL_TRIALS` says.
 const BLOCKS: usize = 10;
-/// How often one reader breaks off and resumes.
-const RESUMES: usize = 120;
+/// Log-ins of a known and of an unknown name, each, unless `SIGNCALL_TRIALS` says.
+const ATTEMPTS: usize = 15;
+
+/// How often something is tried: `SIGNCALL_TRIALS`, or so often.
+fn trials(unless_said: usize) -> usize {
+    let said = std::env::var("SIGNCALL_TRIALS").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(unless_said)
+}
 
 async fn cookie(server: &Server, name: &str) -> Client {
     let body = json!({ "username": name, "password": PASSWORD });
@@ -24,48 +29,44 @@ async fn cookie(server: &Server, name: &str) -> Client {
 async fn socket_event_stream_cookie_and_two_tokens_end_within_a_second_of_a_block() {
     let server = Server::with(unthrottled()).await;
     let admin = server.admin().await;
-    for number in 0..BLOCKS {
+    let elsewhere = server.serve().await;
+    let (blocks, mut longest) = (trials(BLOCKS), Duration::ZERO);
+    for number in 0..blocks {
         let name = format!("bob{number}");
         let bob = server.user(&name).await;
         let code = bob.room().await;
         let second = bob.log_in(&name, PASSWORD).await.expect(201);
-        let second = server.with_token(second["token"].as_str().unwrap());
-        let page = cookie(&server, &name).await;
+        let mut second = server.with_token(second["token"].as_str().unwrap());
+        let mut page = cookie(&server, &name).await;
+        // At two API processes, by turns.
+        if number % 2 == 1 {
+            (second.address, page.address) = (elsewhere, elsewhere);
+            page = page.header("origin", &format!("http://{elsewhere}"));
+        }
         page.get("/users/me").await.expect(200);
         let id = bob.id().await;
         let mut socket = bob.socket(&code, "").await.unwrap();
         socket.next_of("ready").await;
         let mut events = second.events(&code, "").await;
         events.next_of("ready").await;
-        if number == BLOCKS / 2 {
+        if number == blocks / 2 {
             server.stop_projector.cancel();
         }
         let reason = json!({ "reason": "spam" });
         admin.post(&format!("/users/{id}/block"), &reason).await.expect(204);
         let began = Instant::now();
         for client in [&bob, &second, &page] {
-            assert!([401, 403].contains(&client.get("/users/me").await.status.as_u16()));
+            // The other process hears of it as fast as it can.
+            let dead = async || client.get("/users/me").await.status == 401;
+            until("it is refused", dead).await;
         }
         assert_eq!(socket.close_code().await, 4403);
         assert_eq!(events.next_of("close").await.1["data"]["code"], 4403);
         assert!(events.next().await.is_none());
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        longest = longest.max(began.elapsed());
+        assert!(longest < Duration::from_secs(1), "{longest:?}");
     }
-}
-
-#[tokio::test]
-async fn a_token_is_good_to_the_second() {
-    let server = Server::start().await;
-    let (ada, bob) = (server.user("ada").await, server.user("bob").await);
-    let first = ada.get("/users/me").await.header("token-expires-at").to_owned();
-    server.pass(3538);
-    // 61 s are left, or a little more: not renewed yet.
-    let answer = ada.get("/users/me").await;
-    assert_eq!(answer.header("token-expires-at"), first);
-    answer.expect(200);
-    server.pass(63);
-    bob.get("/users/me").await.refused(401, "token_expired");
-    ada.get("/users/me").await.refused(401, "token_expired");
+    println!("{blocks} blocks; the longest took {longest:?} until all five were dead");
 }
 
 #[tokio::test]
@@ -97,89 +98,36 @@ async fn log_ins_that_wait_slow_no_other_read() {
 }
 
 #[tokio::test]
-async fn known_and_unknown_names_take_the_same_time() {
-    let config = api::ApiConfig { bcrypt_cost: 8, ..unthrottled() };
-    let server = Server::with(api::ApiConfig { lock_after: 1000, ..config }).await;
+async fn known_and_unknown_names_get_the_same_answer_after_the_same_time() {
+    let attempts = trials(ATTEMPTS);
+    // The long run is held to two parts in a hundred, at the cost as shipped.
+    let (bcrypt_cost, apart) = if attempts < 200 { (8, 0.5) } else { (12, 0.02) };
+    let config = api::ApiConfig { bcrypt_cost, lock_after: 10_000, ..unthrottled() };
+    let server = Server::with(config).await;
     server.user("ada").await;
     let client = server.anonymous();
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    for _ in 0..15 {
+    let mut texts = std::collections::BTreeSet::new();
+    for _ in 0..attempts {
         for (name, times) in [("ada", &mut known), ("eve", &mut unknown)] {
             let began = Instant::now();
-            client.log_in(name, "a wrong password").await.expect(401);
+            let answer = client.log_in(name, "a wrong password").await;
             times.push(began.elapsed());
+            assert_eq!(answer.status, 401);
+            let id = answer.header("x-request-id").to_owned();
+            let mut headers = answer.headers.clone();
+            headers.remove("x-request-id");
+            headers.remove("date");
+            texts.insert((answer.text.replace(&id, "ID"), format!("{headers:?}")));
         }
     }
+    assert_eq!(texts.len(), 1, "{texts:?}");
     known.sort_unstable();
     unknown.sort_unstable();
-    let (known, unknown) = (known[7].as_secs_f64(), unknown[7].as_secs_f64());
-    // Without its hash one of them would take next to nothing.
-    assert!((known / unknown - 1.0).abs() < 0.5, "{known} and {unknown}");
-}
-
-/// Numbers that look random and are the same each time.
-fn draw(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
-}
-
-#[tokio::test]
-async fn every_view_equals_the_log_however_often_it_was_broken_off() {
-    let server = Server::with(unthrottled()).await;
-    let ada = server.user("ada").await;
-    let code = ada.room().await;
-    let writer = {
-        let (ada, code) = (ada.clone(), code.clone());
-        tokio::spawn(async move {
-            for number in 0..400 {
-                ada.say(&code, &number.to_string()).await.expect(201);
-            }
-        })
-    };
-    // One participant and four hundred messages.
-    let end = 401;
-    let readers = (0..3_u64).map(|seed| {
-        let (ada, code) = (ada.clone(), code.clone());
-        tokio::spawn(async move {
-            let (mut state, mut last, mut texts) = (seed, 0, Vec::new());
-            for round in 0.. {
-                let many = if round < RESUMES { draw(&mut state) % 7 } else { end };
-                let until = (last + many).min(end);
-                let mut take = |message: &serde_json::Value| {
-                    let Some(seq) = message["seq"].as_u64() else { return last };
-                    assert_eq!(seq, last + 1);
-                    if message["type"] == "message" {
-                        texts.push(message["data"]["msg_content"].clone());
-                    }
-                    last = seq;
-                    last
-                };
-                if draw(&mut state).is_multiple_of(2) {
-                    let query = format!("?after={}", take(&json!({})));
-                    let mut socket = ada.socket(&code, &query).await.unwrap();
-                    while take(&json!({})) < until {
-                        take(&socket.next().await.unwrap());
-                    }
-                } else {
-                    let query = format!("?after={}", take(&json!({})));
-                    let mut events = ada.events(&code, &query).await;
-                    while take(&json!({})) < until {
-                        take(&events.next().await.unwrap().1);
-                    }
-                }
-                if last == end {
-                    return texts;
-                }
-            }
-            texts
-        })
-    });
-    let readers: Vec<_> = readers.collect();
-    writer.await.unwrap();
-    let expected: Vec<_> = (0..400).map(|number| json!(number.to_string())).collect();
-    for reader in readers {
-        assert_eq!(reader.await.unwrap(), expected);
-    }
+    let (known, unknown) = (known[attempts / 2], unknown[attempts / 2]);
+    println!("{attempts} + {attempts} attempts: medians {known:?} and {unknown:?}");
+    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+    assert!((ratio - 1.0).abs() < apart, "{known:?} and {unknown:?}");
 }
 
 #[tokio::test]

@@ -185,6 +185,7 @@ async fn everything_about_me_is_in_one_file() {
     assert_eq!(file["user"]["email"], "ada@example.org");
     assert_eq!(file["messages"][0]["msg_content"], "mine");
     assert_eq!(file["rooms"][0]["room_code"], code);
+    assert_eq!(file["participations"][0]["consent"], "none");
     assert_eq!(file["tokens"].as_array().unwrap().len(), 1);
     assert_eq!(file["message_revisions"][0]["msg_content"], "first thought");
     assert_eq!(file["webhooks"][0]["url"], "https://example.org/hook");

@@ -1,7 +1,8 @@
 // Why: the one place that speaks HTTP with the server: same origin, problem+json errors as typed
 // exceptions, idempotency keys with one safe retry, and the guest's token where there is one.
 
-const BASE = '/api/v1';
+/** Where the API lies. */
+export const BASE = '/api/v1';
 const RETRY_MS = 600;
 
 /** @type {string | null} the bearer token of a guest; members use their cookie */
@@ -110,8 +111,8 @@ export async function request(method, route, options = {}) {
   throw problem;
 }
 
-/** @param {string} method @param {Options} options */
-function headers(method, options) {
+/** What goes with a request. @param {string} method @param {Options} options */
+export function headers(method, options) {
   /** @type {Record<string, string>} */
   const out = { Accept: 'application/json' };
   if (options.json !== undefined) out['Content-Type'] = 'application/json';

@@ -15,22 +15,27 @@ export class Peer extends EventTarget {
   constructor({ polite, iceServers, send, own }) {
     super();
     this.polite = polite;
-    this.send = send;
+    /** What a closed connection still has to say would be taken for the next one's. */
+    this.send = (/** @type {any} */ payload) => this.pc.signalingState !== 'closed' && send(payload);
+    /** Since when there is no connection; 0 while there is one. */
+    this.since = Date.now();
     this.making = false;
     this.ignoring = false;
     this.remote = new MediaStream();
     this.own = own;
     /** @type {Record<string, RTCRtpSender>} */
     this.senders = {};
-    const pc = new RTCPeerConnection({ iceServers });
+    // One line for picture and sound from the first: else the second one is closed when both agree to
+    // share, and would be taken for the other side's end.
+    const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
     this.pc = pc;
     pc.onnegotiationneeded = () => this.offer();
-    pc.onicecandidate = ({ candidate }) => candidate && send({ candidate: candidate.toJSON() });
+    pc.onicecandidate = ({ candidate }) => candidate && this.send({ candidate: candidate.toJSON() });
     pc.oniceconnectionstatechange = () => pc.iceConnectionState === 'failed' && pc.restartIce();
     pc.onconnectionstatechange = () => {
       const transport = pc.getReceivers()[0]?.transport;
-      if (transport) transport.onstatechange = () => this.dispatchEvent(new Event('state'));
-      this.dispatchEvent(new Event('state'));
+      if (transport) transport.onstatechange = () => this.changed();
+      this.changed();
     };
     pc.ontrack = ({ track }) => {
       this.remote.addTrack(track);
@@ -45,8 +50,17 @@ export class Peer extends EventTarget {
 
   /** How the connection stands; `closed` also when the other side has closed it without a word. */
   get state() {
-    const closed = this.pc.getReceivers().some((one) => one.transport?.state === 'closed');
-    return closed ? 'closed' : this.pc.connectionState;
+    return this.pc.getReceivers()[0]?.transport?.state === 'closed' ? 'closed' : this.pc.connectionState;
+  }
+
+  changed() {
+    this.since = this.state === 'connected' ? 0 : this.since || Date.now();
+    this.dispatchEvent(new Event('state'));
+  }
+
+  /** Milliseconds without a connection. @param {number} now */
+  idle(now) {
+    return this.since && now - this.since;
   }
 
   /** Whether pictures can come; else the last one would stand still and look like somebody listening. */

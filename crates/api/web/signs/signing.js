@@ -6,11 +6,11 @@ import { captureSquare, eachFrame } from './capture.js';
 import { landmarker } from './landmarker.js';
 import { Sender } from './sender.js';
 
-/** The ways to give signs, with the model that reads them. */
+/** The ways to give signs. Points go to the model of the room, pictures to the one that sees them. */
 export const WAYS = /** @type {const} */ ({
   images: { model: 'asl-digits', language: 'ase' },
-  landmarks: { model: 'asl-basic', language: 'ase' },
-  files: { model: 'asl-basic', language: 'ase' },
+  landmarks: { language: 'ase' },
+  files: { language: 'ase' },
 });
 
 const LIGHT_EVERY_MS = 2000;

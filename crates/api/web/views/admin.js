@@ -1,14 +1,15 @@
 // Why: what administrators need: who uses the server, who is blocked and why, which rooms there are,
-// what was done, and whether all is well.
+// what models can say, what was done, and whether all is well.
 
 import { View, define, fill, h } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { audit } from './admin-audit.js';
 import { health } from './admin-health.js';
 import { rooms } from './admin-rooms.js';
+import { teach } from './admin-teach.js';
 import { users } from './admin-users.js';
 
-const TABS = { users, rooms, audit, health };
+const TABS = { users, rooms, teach, audit, health };
 /** @typedef {keyof typeof TABS} Tab */
 
 class Admin extends View {

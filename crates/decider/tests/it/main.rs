@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod chain;
 mod faults;
 mod follower;
+mod hand_over;
 mod model;
 mod races;
 mod rig;
+mod simulation;
+mod snapshot;

@@ -62,11 +62,20 @@ impl Rig {
         (commands, task)
     }
 
+    /// In memory where the machine has such a folder: nothing here is about power losses.
+    pub(crate) fn folder() -> TempDir {
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    }
+
     /// What the log adds up to.
     pub(crate) async fn replay(&self) -> Fold {
-        let mut fold = Fold::empty(self.log.id());
+        self.replay_of(&self.log).await
+    }
+
+    pub(crate) async fn replay_of(&self, log: &Log) -> Fold {
+        let mut fold = Fold::empty(log.id());
         loop {
-            let blocks = self.log.read(fold.head, 1 << 20).await.unwrap();
+            let blocks = log.read(fold.head, 1 << 20).await.unwrap();
             if blocks.is_empty() {
                 return fold;
             }
@@ -81,15 +90,24 @@ impl Rig {
 
     /// The command ids in the log, in order.
     pub(crate) async fn logged(&self) -> Vec<CommandId> {
-        let (mut head, mut ids) = (events::Head::empty(self.log.id()), Vec::new());
+        self.logged_on(&self.log).await
+    }
+
+    pub(crate) async fn logged_on(&self, log: &Log) -> Vec<CommandId> {
+        let (mut head, mut ids) = (events::Head::empty(log.id()), Vec::new());
         loop {
-            let blocks = self.log.read(head, 1 << 20).await.unwrap();
+            let blocks = log.read(head, 1 << 20).await.unwrap();
             let Some(last) = blocks.last() else { return ids };
             head = last.head();
             for block in &blocks {
                 ids.extend(block.commits().unwrap().into_iter().map(|(_, commit)| commit.command));
             }
         }
+    }
+
+    /// One registration for each of a few names.
+    pub(crate) fn registrations(&self) -> Vec<Register> {
+        ["Ada", "Bob", "Cleo", "Dan"].into_iter().map(|name| self.register(name)).collect()
     }
 
     pub(crate) fn register(&self, name: &str) -> Register {

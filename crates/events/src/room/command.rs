@@ -8,6 +8,7 @@ pub mod expire;
 pub mod join;
 pub mod leave;
 pub mod message;
+pub mod revise;
 pub mod settings;
 pub mod transcript;
 
@@ -30,7 +31,6 @@ pub enum RoomCommand {
     Leave(leave::Leave),
     Remove(leave::Remove),
     ChangeSettings(settings::ChangeSettings),
-    HandOver(settings::HandOver),
     Close(close::Close),
     Delete(close::Delete),
     SetCaptions(captions::SetCaptions),
@@ -40,6 +40,7 @@ pub enum RoomCommand {
     RecordTranscript(transcript::RecordTranscript),
     TypeCaption(transcript::TypeCaption),
     CorrectTranscript(transcript::CorrectTranscript),
+    ReviseTranscript(revise::ReviseTranscript),
     ExpireTexts(expire::ExpireTexts),
 }
 
@@ -56,7 +57,6 @@ impl RoomCommand {
             Self::JoinAsGuest(command) => command.decide(state, actor, stamp),
             Self::Admit(command) => command.decide(state, actor),
             Self::ChangeSettings(command) => command.decide(state, actor),
-            Self::HandOver(command) => command.decide(state, actor),
             Self::Leave(command) => command.decide(state, actor),
             Self::Remove(command) => command.decide(state, actor),
             Self::Close(command) => command.decide(state, actor),
@@ -68,6 +68,7 @@ impl RoomCommand {
             Self::RecordTranscript(command) => command.decide(state, actor, stamp),
             Self::TypeCaption(command) => command.decide(state, actor, stamp),
             Self::CorrectTranscript(command) => command.decide(state, actor),
+            Self::ReviseTranscript(command) => command.decide(state, actor),
             Self::ExpireTexts(command) => command.decide(state, actor, stamp.now.day()),
         }
     }

@@ -203,6 +203,7 @@ payloads! {
 
 /// Whether a participant is in or waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Admission {
     /// In the room.
@@ -213,6 +214,7 @@ pub enum Admission {
 
 /// What a participant allows to be done with their signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
     /// Nothing.
@@ -225,6 +227,7 @@ pub enum Consent {
 
 /// Where a transcript row comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TranscriptKind {
     /// A signed word.
@@ -241,7 +244,7 @@ impl RoomEvent {
     pub fn personal(&mut self, at: Timestamp) -> Vec<PersonalField<'_>> {
         let text = |kind: TextKind, revision: u32, author, room, row, field| {
             let scope = KeyScope::Text { kind, author, room, day: at.day() };
-            let label = label(&format!("{}.{revision}", kind.as_str()), row);
+            let label = format!("{}.{revision}/{row}", kind.as_str());
             vec![PersonalField { scope, label, field }]
         };
         let (message, transcript) = (TextKind::Message, TextKind::Transcript);

@@ -1,6 +1,7 @@
 //! What decisions about rooms rest on: who owns, who is in, who wrote what. No text.
 
 mod evolve;
+mod texts;
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +12,11 @@ use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, Transcrip
 use crate::sealed::Personal;
 use crate::time::Timestamp;
 
+pub use texts::TextOf;
+use texts::Texts;
+
 /// All rooms, and the ways to find one.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rooms {
     all: HashMap<RoomId, Room>,
     codes: HashMap<RoomCode, RoomId>,
@@ -21,6 +25,7 @@ pub struct Rooms {
 
 /// How a room is run; all of it is the owner's choice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Takes nobody new in.
@@ -54,7 +59,7 @@ impl Default for Settings {
 }
 
 /// Whether the call goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// It goes on.
     Open,
@@ -66,7 +71,7 @@ pub enum Phase {
 }
 
 /// One room.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Room {
     /// What people type to find it.
     pub code: RoomCode,
@@ -84,13 +89,13 @@ pub struct Room {
     pub participants: HashMap<UserId, Participant>,
     /// Who was sent away and not admitted since.
     pub removed: HashSet<UserId>,
-    messages: HashMap<MessageId, TextOf>,
-    transcripts: HashMap<TranscriptId, TextOf>,
+    messages: Texts<MessageId>,
+    transcripts: Texts<TranscriptId>,
     segments: HashMap<SegmentId, TranscriptId>,
 }
 
 /// One participant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Participant {
     /// The row in `room_participant`.
     pub id: ParticipantId,
@@ -108,25 +113,17 @@ pub struct Participant {
     pub display_name: Option<Personal>,
 }
 
-/// Whose text a message or a segment is, and where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TextOf {
-    /// Who wrote or signed it.
-    pub author: UserId,
-    /// The newest revision.
-    pub revision: u32,
-    /// A person's hand was last on it.
-    pub by_person: bool,
-    /// A tombstone.
-    pub deleted: bool,
-    /// When it was first stored.
-    pub created_at: Timestamp,
-}
-
 impl Room {
     /// Whether the user is in (not waiting).
     pub fn admits(&self, user: UserId) -> bool {
         self.participants.get(&user).is_some_and(|p| p.admission == Admission::Admitted)
+    }
+
+    /// Whether one more can be in the call, or in the lobby: each takes as many, so that those who
+    /// wait keep nobody out.
+    pub fn has_place(&self, admission: Admission) -> bool {
+        let there = self.participants.values().filter(|p| p.admission == admission).count();
+        there < self.settings.capacity as usize
     }
 
     /// Whether this participant's signing may be captioned now.
@@ -139,12 +136,12 @@ impl Room {
 
     /// A message, tombstones included.
     pub fn message(&self, id: MessageId) -> Option<&TextOf> {
-        self.messages.get(&id)
+        self.messages.get(id)
     }
 
     /// A segment of the transcript.
     pub fn transcript(&self, id: TranscriptId) -> Option<&TextOf> {
-        self.transcripts.get(&id)
+        self.transcripts.get(id)
     }
 
     /// All segments of the transcript, in no order.
@@ -232,8 +229,8 @@ impl Rooms {
                         version: 1,
                         participants: HashMap::from([(e.owner_id, owner)]),
                         removed: HashSet::new(),
-                        messages: HashMap::new(),
-                        transcripts: HashMap::new(),
+                        messages: Texts::default(),
+                        transcripts: Texts::default(),
                         segments: HashMap::new(),
                     },
                 );

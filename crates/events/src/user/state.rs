@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{TokenIssued, TokenKind, UserEvent};
 use crate::id::{NameDigest, RoomId, TokenDigest, TokenId, UserId};
 use crate::sealed::Personal;
 use crate::time::Timestamp;
 
 /// All users, and the ways to find one.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Users {
     by_id: HashMap<UserId, User>,
     by_username: HashMap<NameDigest, UserId>,
@@ -19,7 +21,7 @@ pub struct Users {
 }
 
 /// One user.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// Sealed under the user's key.
     pub username: Personal,
@@ -29,6 +31,9 @@ pub struct User {
     email_digest: NameDigest,
     /// Sealed under the user's key.
     pub password_hash: Personal,
+    /// How many passwords there have been: what was verified against an earlier one is worth
+    /// nothing any more.
+    pub passwords: u32,
     /// Grants access to the admin routes.
     pub is_admin: bool,
     /// A guest's one room.
@@ -50,7 +55,7 @@ pub struct User {
 }
 
 /// Whether a user may do anything at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
     /// May.
     Good,
@@ -62,7 +67,7 @@ pub enum Standing {
 }
 
 /// One token or session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// Its name in lists.
     pub id: TokenId,
@@ -79,7 +84,7 @@ pub struct Token {
 }
 
 /// A link to set a new password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PasswordReset {
     /// Of the secret in the link.
     pub digest: TokenDigest,
@@ -154,6 +159,7 @@ impl Users {
                         email: e.email.clone(),
                         email_digest: e.email_digest,
                         password_hash: e.password_hash.clone(),
+                        passwords: 1,
                         is_admin: e.is_admin,
                         guest_of: e.guest_of,
                         standing: Standing::Good,
@@ -193,6 +199,10 @@ impl Users {
                     self.by_email.insert(e.email_digest, e.user_id);
                     user.email = e.email.clone();
                     user.email_digest = e.email_digest;
+                    // A link lies in the mailbox of the address that is left.
+                    if let Some(reset) = user.reset.take() {
+                        self.by_reset.remove(&reset.digest);
+                    }
                 }
             }
             UserEvent::TokenRenewed(_)
@@ -218,7 +228,7 @@ impl Users {
                 }
             }
             UserEvent::LoginFailed(e) => {
-                user.failed_login_attempts += e.attempts;
+                user.failed_login_attempts = user.failed_login_attempts.saturating_add(e.attempts);
                 user.login_locked_until = e.locked_until.or(user.login_locked_until);
             }
             UserEvent::LoginFailuresCleared(_) => {
@@ -227,6 +237,7 @@ impl Users {
             }
             UserEvent::PasswordChanged(e) => {
                 user.password_hash = e.password_hash.clone();
+                user.passwords = user.passwords.saturating_add(1);
                 if let Some(reset) = user.reset.take() {
                     self.by_reset.remove(&reset.digest);
                 }

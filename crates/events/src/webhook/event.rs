@@ -53,6 +53,7 @@ payloads! {
 
 /// Which rooms a webhook is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Those that its owner owns when something happens there.
@@ -65,6 +66,7 @@ pub enum Scope {
 
 /// What a receiver can be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Notice {
     #[serde(rename = "room.created")]

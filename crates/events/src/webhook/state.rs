@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Created, Notice, Scope, WebhookEvent};
 use crate::id::{RoomId, UserId, WebhookId};
 use crate::sealed::Personal;
 use crate::time::Timestamp;
 
 /// One webhook.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Webhook {
     /// Whose.
     pub owner: UserId,
@@ -25,7 +27,7 @@ pub struct Webhook {
 }
 
 /// All webhooks.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Webhooks {
     by_id: HashMap<WebhookId, Webhook>,
     of: HashMap<UserId, BTreeSet<WebhookId>>,

@@ -144,7 +144,7 @@ proptest! {
             }
             for event in events {
                 if count >= mark {
-                    touched.note(state, event);
+                    touched.note(&durable, event);
                 }
                 state.evolve(event, at);
             }

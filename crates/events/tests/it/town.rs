@@ -1,8 +1,7 @@
 //! A few users and rooms, and any command that any of them could send.
 
-use events::room::command::{
-    admit, captions, close, create, join, leave, message, settings, transcript,
-};
+use events::room::command::settings::{Change, ChangeSettings, Changes};
+use events::room::command::{admit, captions, close, create, join, leave, message, transcript};
 use events::room::{Consent, RoomCommand, Settings, TranscriptKind};
 use events::user::command::{account, admin, guest, login, register, reset, token};
 use events::user::{TokenKind, UserCommand};
@@ -144,21 +143,28 @@ fn of_user(
         }
         3 => {
             let rehashed = other.is_multiple_of(2).then_some(password_hash);
-            login::LogIn { user, token, known_device: false, rehashed }.into()
+            let passwords = state.users.get(user).map_or(1, |user| user.passwords);
+            login::LogIn { user, token, passwords, known_device: false, rehashed }.into()
         }
         4 => login::RecordLoginFailures { user, attempts: 3, lock_after: 5, lock_s: 60 }.into(),
         5 => login::RecordSeen { seen: vec![(user, now)] }.into(),
         6 => token::RenewToken { user, token: token_id, lifetime_s: 600, when_left_s: 60 }.into(),
         7 => token::RevokeToken { token: token_id }.into(),
         8 => token::RevokeTokens {}.into(),
-        9 => account::ChangePassword { user, password_hash }.into(),
+        9 => account::ChangePassword { user, password_hash, passwords: None }.into(),
         10 => account::DeleteUser { user, erase_content: other.is_multiple_of(2) }.into(),
         11 => admin::GrantAdmin { user }.into(),
         12 => admin::RevokeAdmin { user }.into(),
         13 => admin::Block { user, reason: Clear::new("why") }.into(),
         14 => admin::Unblock { user }.into(),
-        15 => account::ChangeUsername { username, digest: username_digest }.into(),
-        16 if other < 128 => account::ChangeEmail { email, digest: email_digest }.into(),
+        15 => {
+            let email = other.is_multiple_of(4).then_some((email, email_digest));
+            let username = Some((username, username_digest));
+            account::ChangeNames { username, email }.into()
+        }
+        16 if other < 128 => {
+            account::ChangeNames { username: None, email: Some((email, email_digest)) }.into()
+        }
         16 => guest::RegisterGuest { room, token }.into(),
         _ => {
             let digest =
@@ -201,8 +207,17 @@ fn of_room(
         6 if whom < 80 => close::Delete { room }.into(),
         6 => admit::Admit { room, user, admit: whom.is_multiple_of(2) }.into(),
         7 => admit::Admit { room, user, admit: true }.into(),
-        8 => settings::ChangeSettings { room, settings, expected }.into(),
-        9 => settings::HandOver { room, to: user, expected }.into(),
+        8 | 9 => {
+            let changes = Changes {
+                locked: Change::To(settings.locked),
+                lobby: if whom < 128 { Change::To(settings.lobby) } else { Change::Keep },
+                guests: Change::To(settings.guests),
+                capacity: Change::To(settings.capacity),
+                ..Changes::default()
+            };
+            let owner = what.is_multiple_of(2).then_some(user);
+            ChangeSettings { room, changes, owner, expected }.into()
+        }
         10 => {
             let consent = if whom < 128 { Consent::Captions } else { Consent::None };
             captions::SetCaptions { room, consent, language: None, model: None }.into()

@@ -13,7 +13,7 @@ use sqlx::{
 
 use super::{Db, Dialect, MIGRATIONS_TABLE, Purpose, SHADOW_SCHEMA};
 use crate::error::StoreError;
-use crate::value::{Field, Kind, Table, Value};
+use crate::value::{Column, Field, Kind, Table, Value};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
@@ -116,52 +116,84 @@ pub(super) async fn upsert(
     table: &Table,
     rows: Vec<Vec<Value>>,
 ) -> Result<(), StoreError> {
-    let mut arrays = Vec::with_capacity(table.columns.len());
-    let mut places = Vec::with_capacity(table.columns.len());
-    for (index, column) in table.columns.iter().enumerate() {
-        let name = format!("u.\"{}\"", column.name);
-        let (array, place) = match column.kind {
-            Kind::Int => ("bigint", name),
-            Kind::Real => ("double precision", name),
-            Kind::Text => ("text", name),
-            Kind::Bool => ("boolean", name),
-            Kind::Time => ("bigint", time_of(&name)),
-        };
-        arrays.push(format!("${}::{array}[]", index + 1));
-        places.push(place);
-    }
     let names = Dialect::column_names(table);
+    let places: Vec<String> = table.columns.iter().map(place).collect();
     let sql = format!(
-        "INSERT INTO \"{}\" ({names}) SELECT {} FROM UNNEST({}) AS u ({names}) {}",
+        "INSERT INTO \"{}\" ({names}) SELECT {} FROM {} {}",
         table.name,
         places.join(", "),
-        arrays.join(", "),
+        unnest(table.columns),
         Dialect::on_conflict(table),
     );
+    run(connection, table.columns, rows, &sql).await
+}
+
+/// See [`super::Session::update`].
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    table: &Table,
+    columns: &[Column],
+    rows: Vec<Vec<Value>>,
+) -> Result<(), StoreError> {
+    let sql = Dialect::update(table, columns, &unnest(columns), |_, column| place(column));
+    run(connection, columns, rows, &sql).await
+}
+
+/// Where a column's value is found among the rows of [`unnest`].
+fn place(column: &Column) -> String {
+    let name = format!("v.\"{}\"", column.name);
+    match column.kind {
+        Kind::Int | Kind::Real | Kind::Text | Kind::Bool => name,
+        Kind::Time => time_of(&name),
+    }
+}
+
+/// Rows called `v`, from one array per column.
+fn unnest(columns: &[Column]) -> String {
+    let (mut arrays, mut names) = (Vec::new(), Vec::new());
+    for (index, column) in columns.iter().enumerate() {
+        let kind = match column.kind {
+            Kind::Int | Kind::Time => "bigint",
+            Kind::Real => "double precision",
+            Kind::Text => "text",
+            Kind::Bool => "boolean",
+        };
+        arrays.push(format!("${}::{kind}[]", index + 1));
+        names.push(format!("\"{}\"", column.name));
+    }
+    format!("UNNEST({}) AS v ({})", arrays.join(", "), names.join(", "))
+}
+
+/// Runs a statement over many rows, in arrays.
+async fn run(
+    connection: &mut PgConnection,
+    columns: &[Column],
+    rows: Vec<Vec<Value>>,
+    sql: &str,
+) -> Result<(), StoreError> {
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let chunk: Vec<_> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
-        let arguments = columns(table, chunk).map_err(sqlx::Error::Encode)?;
-        sqlx::query_with(AssertSqlSafe(sql.as_str()), arguments).execute(&mut *connection).await?;
+        let arguments = arrays(columns, chunk).map_err(sqlx::Error::Encode)?;
+        sqlx::query_with(AssertSqlSafe(sql), arguments).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 /// Rows turned into one array per column.
-fn columns(
-    table: &Table,
+fn arrays(
+    columns: &[Column],
     rows: Vec<Vec<Value>>,
 ) -> Result<PgArguments, Box<dyn std::error::Error + Send + Sync>> {
     let count = rows.len();
-    let mut columns: Vec<Vec<Value>> =
-        table.columns.iter().map(|_| Vec::with_capacity(count)).collect();
+    let mut lists: Vec<Vec<Value>> = columns.iter().map(|_| Vec::with_capacity(count)).collect();
     for row in rows {
-        for (column, value) in columns.iter_mut().zip(row) {
-            column.push(value);
+        for (list, value) in lists.iter_mut().zip(row) {
+            list.push(value);
         }
     }
     let mut arguments = PgArguments::default();
-    for (column, values) in table.columns.iter().zip(columns) {
+    for (column, values) in columns.iter().zip(lists) {
         match column.kind {
             Kind::Int => arguments.add(array::<i64>(values)),
             Kind::Time => {

@@ -1,19 +1,19 @@
 //! SQLite: WAL, one writer connection, several readers; rows go in by statements of many rows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{Datelike as _, NaiveDate, Timelike as _};
-use events::Timestamp;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Arguments as _, AssertSqlSafe, Row as _, SqliteConnection, ValueRef as _};
 
+use super::readers::Readers;
 use super::{Db, Dialect, MIGRATIONS_TABLE, Purpose};
 use crate::error::StoreError;
-use crate::value::{Kind, Table, Value};
+use crate::value::{Column, Kind, Table, Value};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
@@ -25,14 +25,33 @@ const MIGRATION_TRIES: u32 = 50;
 const MIGRATION_PAUSE: Duration = Duration::from_millis(100);
 /// The write-ahead log is cut back to this size, in bytes.
 const WAL_BYTES: &str = "67108864";
+/// At as many pages, of 4 KiB, the writer itself moves the write-ahead log into the file. Before,
+/// [`settle`] does so beside it: whoever does it waits for the disk.
+const WAL_PAGES: &str = "16384";
 /// Memory for pages, in KiB (negative is how SQLite is told so).
 const LIVE_CACHE: &str = "-16384";
-const SHADOW_CACHE: &str = "-65536";
+const SHADOW_CACHE: &str = "-49152";
 /// Rows in one statement at most; fewer go in powers of two, so that few statements are prepared.
 const ROWS_PER_STATEMENT: usize = 128;
 const STATEMENTS_CACHED: usize = 256;
 /// Rows on their way from SQLite's thread to the reader's.
 const ROWS_BUFFERED: usize = 1000;
+
+/// Begins a transaction that writes, on the pool's one connection.
+pub(super) async fn begin(
+    write: &SqlitePool,
+) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match write.begin_with(BEGIN).await {
+        // A full disk ended the last transaction, and sqlx still counts it: SQLite rolls back by
+        // itself then, and refuses the second rollback.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            write.acquire().await?.close().await?;
+            write.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
+}
 
 pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError> {
     let place = path.to_owned();
@@ -49,6 +68,7 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
             // A lost last commit is projected again: the checkpoint is lost with it.
             .synchronous(SqliteSynchronous::Normal)
             .pragma("journal_size_limit", WAL_BYTES)
+            .pragma("wal_autocheckpoint", WAL_PAGES)
             .pragma("cache_size", LIVE_CACHE),
         Purpose::Shadow => base
             .clone()
@@ -59,13 +79,11 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
             .foreign_keys(false)
             .pragma("cache_size", SHADOW_CACHE),
     };
-    let write = SqlitePoolOptions::new()
-        .max_connections(1)
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .connect_with(writer.create_if_missing(true))
-        .await
-        .map_err(unreachable)?;
+    let writer = writer.create_if_missing(true);
+    let pool = SqlitePoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+    let connect = || pool.clone().connect_with(writer.clone());
+    let write = streams::sqlite::open_patiently(BUSY_TIMEOUT, connect).await;
+    let write = write.map_err(unreachable)?;
     let mut migrator = Migrator::with_migrations(MIGRATIONS.migrations.to_vec());
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);
     let mut tries = 1;
@@ -78,14 +96,22 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
         tries += 1;
         tokio::time::sleep(MIGRATION_PAUSE).await;
     }
+    let reader = base.pragma("query_only", "ON");
     let read = SqlitePoolOptions::new()
         .max_connections(READERS)
         // A file does not go away as a server does, and each test is a trip to another thread.
         .test_before_acquire(false)
-        .connect_with(base.pragma("query_only", "ON"))
+        .connect_with(reader.clone())
         .await
         .map_err(unreachable)?;
-    Ok(Db::Sqlite { write, read, place })
+    let lists = Arc::new(Readers::new(reader, READERS as usize));
+    Ok(Db::Sqlite { write, read, lists, place })
+}
+
+/// See [`super::Db::settle`].
+pub(super) async fn settle(read: &SqlitePool) -> Result<(), StoreError> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(read).await?;
+    Ok(())
 }
 
 /// Parameters of a statement.
@@ -106,7 +132,7 @@ fn push(arguments: &mut SqliteArguments, value: Value) {
         Value::Real(value) => arguments.add(value),
         Value::Text(value) => arguments.add(value),
         Value::Bool(value) => arguments.add(value),
-        Value::Time(value) => arguments.add(text_of(value)),
+        Value::Time(value) => arguments.add(value.to_string()),
         Value::Ints(values) => arguments.add(serde_json::Value::from(values).to_string()),
     };
 }
@@ -127,42 +153,11 @@ pub(super) fn values(row: &SqliteRow, table: &Table) -> Result<Vec<Value>, Store
             Kind::Time => {
                 let text: &str = row.try_get_unchecked(index)?;
                 let unreadable = StoreError::Row { table: table.name, column: column.name };
-                Value::Time(time_of(text).ok_or(unreadable)?)
+                Value::Time(text.parse().map_err(|_| unreadable)?)
             }
         });
     }
     Ok(values)
-}
-
-/// What [`Timestamp`]'s `Display` writes, several times faster: rows are made of times.
-fn text_of(time: Timestamp) -> String {
-    let utc = time.utc();
-    let (date, clock) = (utc.date_naive(), utc.time());
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let mut put = |from: usize, to: usize, mut number: u32| {
-        for place in text[from..to].iter_mut().rev() {
-            *place = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    };
-    put(0, 4, date.year().unsigned_abs());
-    put(5, 7, date.month());
-    put(8, 10, date.day());
-    put(11, 13, clock.hour());
-    put(14, 16, clock.minute());
-    put(17, 19, clock.second());
-    put(20, 26, utc.timestamp_subsec_micros());
-    text.iter().map(|byte| char::from(*byte)).collect()
-}
-
-/// Reads what [`Timestamp`]'s `Display` wrote: always the same 27 characters.
-fn time_of(text: &str) -> Option<Timestamp> {
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
-    let year = text.get(..4)?.parse().ok()?;
-    let date = NaiveDate::from_ymd_opt(year, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let time = date?.and_hms_micro_opt(hour, minute, second, number(20, 26)?)?;
-    Some(Timestamp::new(time.and_utc()))
 }
 
 /// See [`super::Session::insert`]; what `tail` says happens to rows that are there already.
@@ -172,13 +167,36 @@ pub(super) async fn insert(
     rows: Vec<Vec<Value>>,
     tail: &str,
 ) -> Result<(), StoreError> {
-    let head = format!("INSERT INTO \"{}\" ({}) VALUES ", table.name, Dialect::column_names(table));
-    let row = format!("({})", vec!["?"; table.columns.len()].join(","));
+    let names = Dialect::column_names(table);
+    let sql = |values: &str| format!("INSERT INTO \"{}\" ({names}) {values} {tail}", table.name);
+    run(connection, rows, sql).await
+}
+
+/// See [`super::Session::update`].
+pub(super) async fn update(
+    connection: &mut SqliteConnection,
+    table: &Table,
+    columns: &[Column],
+    rows: Vec<Vec<Value>>,
+) -> Result<(), StoreError> {
+    let place = |n, _: &Column| format!("v.column{}", n + 1);
+    let sql = |values: &str| Dialect::update(table, columns, &format!("({values}) AS v"), place);
+    run(connection, rows, sql).await
+}
+
+/// Runs statements, each over many rows, as `VALUES`.
+async fn run(
+    connection: &mut SqliteConnection,
+    rows: Vec<Vec<Value>>,
+    sql: impl Fn(&str) -> String,
+) -> Result<(), StoreError> {
+    let width = rows.first().map_or(0, Vec::len);
+    let row = format!("({})", vec!["?"; width].join(","));
     let mut statements = statements(rows.len());
     let mut rows = rows.into_iter();
     let mut fill = |count| {
         let mut arguments = SqliteArguments::default();
-        arguments.reserve(count * table.columns.len(), 0);
+        arguments.reserve(count * width, 0);
         for value in rows.by_ref().take(count).flatten() {
             push(&mut arguments, value);
         }
@@ -186,7 +204,7 @@ pub(super) async fn insert(
     };
     let mut next = statements.next().map(&mut fill);
     while let Some((count, arguments)) = next {
-        let sql = format!("{head}{} {tail}", vec![row.as_str(); count].join(","));
+        let sql = sql(&format!("VALUES {}", vec![row.as_str(); count].join(",")));
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
         // SQLite works on a thread of its own: meanwhile the next statement is made.
         let (done, following) = tokio::join!(query.execute(&mut *connection), async {
@@ -211,17 +229,6 @@ fn statements(rows: usize) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_read_back() {
-        for micros in [0, 1, 1_767_225_600_123_456, 253_402_300_799_999_999] {
-            let time = Timestamp::from_micros(micros);
-            assert_eq!(time_of(&time.to_string()), Some(time));
-            assert_eq!(text_of(time), time.to_string());
-        }
-        assert_eq!(time_of("2026-13-01T00:00:00.000000Z"), None);
-        assert_eq!(time_of("yesterday"), None);
-    }
 
     #[test]
     fn statements_take_every_row() {

@@ -169,13 +169,13 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Listing<FeedEntry>, StoreError> {
-        let args = vec![
-            Value::Int(room.get() as i64),
-            Value::Int(after as i64),
-            Value::Int(i64::from(limit) + 1),
-        ];
-        let mut rows: Vec<FeedRow> =
-            self.list("WHERE room_id = $1 AND seq > $2 ORDER BY seq LIMIT $3", args).await?;
+        let args = vec![Value::Int(room.get() as i64), Value::Int(after as i64)];
+        // Written out: SQLite plans a statement anew each time its bound limit is set.
+        let tail = format!(
+            "WHERE room_id = $1 AND seq > $2 ORDER BY seq LIMIT {}",
+            limit.saturating_add(1)
+        );
+        let mut rows: Vec<FeedRow> = self.list(&tail, args).await?;
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let named = self.named_by(room, &rows).await?;

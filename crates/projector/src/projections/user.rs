@@ -8,6 +8,7 @@ use events::{Event, Timestamp, TokenDigest, TokenId, UserId};
 use super::{At, text};
 use crate::error::StoreError;
 use crate::read::{Listing, Order, Page, pattern};
+use crate::search;
 use crate::store::Store;
 use crate::value::{Value, record};
 use crate::work::Work;
@@ -48,6 +49,9 @@ record! {
         is_guest: bool,
         /// Why they are blocked.
         block_reason: Option<String>,
+        /// Name and address as they are searched.
+        #[serde(skip)]
+        folded: Option<String>,
     }
 }
 
@@ -67,7 +71,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
 fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
     match event {
         UserEvent::Registered(e) => {
-            let row = UserRow {
+            let mut row = UserRow {
                 id: e.user_id,
                 username: text(&e.username).unwrap_or_else(|| placeholder(e.user_id)),
                 email: text(&e.email).unwrap_or_else(|| placeholder(e.user_id)),
@@ -83,7 +87,9 @@ fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
                 login_locked_until: None,
                 is_guest: e.guest_of.is_some(),
                 block_reason: None,
+                folded: None,
             };
+            row.fold();
             work.users.insert(e.user_id, row);
         }
         UserEvent::Deleted(e) => {
@@ -103,12 +109,14 @@ fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
         UserEvent::UsernameChanged(e) => {
             if let Some(row) = work.users.edit(&e.user_id) {
                 row.username = text(&e.username).unwrap_or_else(|| placeholder(e.user_id));
+                row.fold();
                 work.sweep.names.push(e.user_id);
             }
         }
         UserEvent::EmailChanged(e) => {
             if let Some(row) = work.users.edit(&e.user_id) {
                 row.email = text(&e.email).unwrap_or_else(|| placeholder(e.user_id));
+                row.fold();
                 work.sweep.names.push(e.user_id);
             }
         }
@@ -133,6 +141,11 @@ fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
 }
 
 impl UserRow {
+    /// Folds name and address anew.
+    pub(crate) fn fold(&mut self) {
+        self.folded = Some(search::fold(&format!("{}\n{}", self.username, self.email)));
+    }
+
     /// The events that change nothing but the row itself.
     fn apply(&mut self, event: &UserEvent, at: At) {
         match event {
@@ -206,7 +219,8 @@ impl Store {
         self.find("WHERE id = $1", vec![Value::Int(id.get() as i64)]).await
     }
 
-    /// Users, newest first; with `q` only those whose name or address contains it.
+    /// Users, newest first; with `q` only those whose name or address contains it, whatever its case
+    /// and accents.
     pub async fn users(
         &self,
         q: Option<&str>,
@@ -215,10 +229,8 @@ impl Store {
         let Some(q) = q else {
             return self.page("TRUE", vec![], Order::NewestFirst, page).await;
         };
-        let dialect = self.dialect();
-        let (name, email) = (dialect.like("username", 1), dialect.like("email", 1));
-        let args = vec![Value::Text(pattern(q))];
-        self.page(&format!("({name} OR {email})"), args, Order::NewestFirst, page).await
+        let args = vec![Value::Text(pattern(&search::fold(q)))];
+        self.page("folded LIKE $1 ESCAPE '\\'", args, Order::NewestFirst, page).await
     }
 
     /// The shown names of these users, as far as they still exist.

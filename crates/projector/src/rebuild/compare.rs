@@ -9,7 +9,7 @@ use crate::db::{Session, Tx};
 use crate::error::StoreError;
 use crate::projections::TABLES;
 use crate::store::Store;
-use crate::value::{Table, Value, line};
+use crate::value::{Table, Value, append_line};
 
 /// Rows read at once.
 const PAGE_ROWS: i64 = 2000;
@@ -60,12 +60,14 @@ struct Rows {
     ended: bool,
     count: u64,
     hash: Sha256,
+    /// The row that went into the hash last.
+    line: String,
 }
 
 impl Rows {
     fn new(table: &'static Table) -> Self {
-        let (page, hash) = (VecDeque::new(), Sha256::new());
-        Self { table, page, last: None, ended: false, count: 0, hash }
+        let (page, hash, line) = (VecDeque::new(), Sha256::new(), String::new());
+        Self { table, page, last: None, ended: false, count: 0, hash, line }
     }
 
     /// Makes sure that the next row is there, if there is one.
@@ -99,8 +101,10 @@ impl Rows {
     /// Takes the next row, and into the hash.
     fn take(&mut self) -> Option<Vec<Value>> {
         let row = self.page.pop_front()?;
-        self.hash.update(line(&row));
-        self.hash.update(b"\n");
+        self.line.clear();
+        append_line(&row, &mut self.line);
+        self.line.push('\n');
+        self.hash.update(&self.line);
         self.count += 1;
         Some(row)
     }
@@ -177,7 +181,12 @@ impl Found {
             }
         };
         let (Some(live), Some(rebuilt)) = (live, rebuilt) else {
-            let whole = |row: Option<&[Value]>| row.map_or(NO_ROW.to_owned(), line);
+            let whole = |row: Option<&[Value]>| {
+                let Some(row) = row else { return NO_ROW.to_owned() };
+                let mut text = String::new();
+                append_line(row, &mut text);
+                text
+            };
             return add("*", whole(live), whole(rebuilt));
         };
         for ((column, live), rebuilt) in table.columns.iter().zip(live).zip(rebuilt) {

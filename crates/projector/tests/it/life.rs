@@ -142,7 +142,9 @@ impl World {
         match dice.roll(12) {
             0 | 1 => {
                 let token = self.token();
-                let log_in = login::LogIn { user, token, known_device: false, rehashed: None };
+                let passwords = self.state.users.get(user).map_or(1, |user| user.passwords);
+                let (known_device, rehashed) = (false, None);
+                let log_in = login::LogIn { user, token, passwords, known_device, rehashed };
                 self.act(Actor::Anonymous, log_in).await;
             }
             2 => {
@@ -153,7 +155,7 @@ impl World {
             3 => drop(self.act(actor, token::RevokeTokens {}).await),
             4 => {
                 let password_hash = Clear::new(format!("$2b$12$new{}", dice.roll(100)));
-                let change = account::ChangePassword { user, password_hash };
+                let change = account::ChangePassword { user, password_hash, passwords: None };
                 self.act(actor, change).await;
             }
             5 => {

@@ -1,8 +1,8 @@
 //! Searching transcripts finds the same rows on both databases, as a plain walk over the texts
 //! would, and what was erased is in no index any more.
 
-use events::user::command::account::DeleteUser;
-use events::{Actor, RoomId, TranscriptId, UserId};
+use events::user::command::account::{ChangeNames, DeleteUser};
+use events::{Actor, Clear, NameDigest, RoomId, TranscriptId, UserId};
 use projector::testing::PrivatePostgres;
 use projector::{Cursor, Page, Search, Store, TranscriptFilter, replay};
 use sqlx::{AssertSqlSafe, Row as _};
@@ -11,7 +11,11 @@ use crate::databases::Databases;
 use crate::life::Dice;
 use crate::world::World;
 
-crate::on_both!(what_is_erased_leaves_the_index, rows_of_an_older_version_are_found);
+crate::on_both!(
+    what_is_erased_leaves_the_index,
+    rows_of_an_older_version_are_found,
+    people_are_found_whatever_their_case_and_accents,
+);
 
 const ALL: u32 = 1000;
 /// Pieces that texts and searches are made of: accents in both spellings, other scripts, signs
@@ -204,15 +208,47 @@ async fn rows_of_an_older_version_are_found(mut world: World, databases: Databas
     let signed = world.sign(room, ada, "Übung macht den Meister").await;
     world.append().await;
     world.projector(&store).catch_up().await.unwrap();
-    let forget = "UPDATE transcript SET words = NULL";
-    if url.starts_with("sqlite") {
-        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
-        sqlx::query(forget).execute(&pool).await.unwrap();
-    } else {
-        let pool = sqlx::PgPool::connect(&url).await.unwrap();
-        sqlx::query(forget).execute(&pool).await.unwrap();
-    }
+    run(&url, "UPDATE transcript SET words = NULL").await;
     assert_eq!(found(&store, room, "ubung").await, []);
     let store = Store::open(&url).await.unwrap();
     assert_eq!(found(&store, room, "ubung").await, [signed]);
+}
+
+async fn run(url: &str, statement: &'static str) {
+    if url.starts_with("sqlite") {
+        let pool = sqlx::SqlitePool::connect(url).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    } else {
+        let pool = sqlx::PgPool::connect(url).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+}
+
+async fn people_are_found_whatever_their_case_and_accents(mut world: World, databases: Databases) {
+    let url = databases.url().await;
+    let store = Store::open(&url).await.unwrap();
+    let (doctor, _other) = (world.register().await, world.register().await);
+    let name = (Clear::new("Ärztin ΟΔΟΣ"), NameDigest::from_bytes([1; 16]));
+    let address = (Clear::new("straße_7@example.org"), NameDigest::from_bytes([2; 16]));
+    let names = ChangeNames { username: Some(name), email: Some(address) };
+    world.act(Actor::User(doctor), names).await;
+    world.append().await;
+    world.projector(&store).catch_up().await.unwrap();
+    for _ in 0..2 {
+        for (q, hit) in [
+            ("ärztin", true),
+            ("ARZTIN οδος", true),
+            ("STRASSE_7@", true),
+            ("strasse%7", false),
+            ("z_tin", false),
+        ] {
+            let all = Page { cursor: Cursor::Start, limit: ALL };
+            let found = store.users(Some(q), all).await.unwrap().rows;
+            let ids: Vec<UserId> = found.iter().map(|row| row.id).collect();
+            assert_eq!(ids, if hit { vec![doctor] } else { vec![] }, "{q}");
+        }
+        // And rows of an older version.
+        run(&url, "UPDATE \"user\" SET folded = NULL").await;
+        Store::open(&url).await.unwrap();
+    }
 }

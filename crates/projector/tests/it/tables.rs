@@ -1,6 +1,6 @@
 //! What the tables hold after things happened, and how they are read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::room::Consent;
 use events::room::command::{leave::Leave, message, transcript};
@@ -216,6 +216,31 @@ async fn reads_wait_for_what_was_written(mut world: World, databases: Databases)
     assert!(store.user(ada).await.unwrap().is_some());
     let never = Position::new(position.get() + 1);
     assert!(!store.wait_for(never, Duration::from_millis(60)).await.unwrap());
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+/// Left to the writer, it would stay in the write-ahead log for long, and each move make it wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_committed_moves_into_the_file_beside_the_writer() {
+    let mut world = World::new().await;
+    let store = Databases::sqlite(&world).open().await;
+    let file = store.file().unwrap();
+    let before = std::fs::metadata(&file).unwrap().len();
+    let projector = world.projector(&store);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(projector.run(async { stopped.await.unwrap_or_default() }));
+    let ada = world.register().await;
+    let room = world.create_room(ada).await;
+    for _ in 0..100 {
+        world.send(room, ada, "a text that takes some space").await;
+    }
+    world.append().await;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while std::fs::metadata(&file).unwrap().len() == before {
+        assert!(Instant::now() < deadline, "nothing moves into the file");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 }

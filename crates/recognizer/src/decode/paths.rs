@@ -6,6 +6,7 @@
 //! calls blank: a label that begins without that is dearer, for it may be the same sign. Paths that disagree with what was committed are
 //! dropped, so what is said is never taken back.
 
+use super::phrases::{Phrases, Place};
 use super::settings::{EmissionSettings, Rule};
 use crate::model::{BLANK, Kind, Label};
 use std::sync::Arc;
@@ -70,6 +71,16 @@ struct Path {
     since_ms: u64,
     /// The run under way; none in the two blank states.
     run: Option<Run>,
+    /// Where in a phrase it is.
+    place: Place,
+}
+
+/// A way into a state: the score before the frame's evidence, and what comes with it.
+#[derive(Clone)]
+struct Way {
+    score: f32,
+    past: Past,
+    place: Place,
 }
 
 /// What a class is, and what it costs to begin it.
@@ -84,6 +95,7 @@ struct Class {
 #[derive(Debug, Clone)]
 pub(super) struct Paths {
     classes: Vec<Class>,
+    phrases: Phrases,
     spelling_cost: f32,
     switch_cost: f32,
     close_ms: u64,
@@ -109,6 +121,7 @@ impl Paths {
         };
         Self {
             classes: vocabulary.iter().map(class).collect(),
+            phrases: Phrases::new(vocabulary, &settings.phrases, settings.phrase_evidence),
             spelling_cost: settings.spelling_evidence,
             switch_cost: settings.switch_evidence,
             close_ms: settings.word_close_ms.into(),
@@ -135,7 +148,9 @@ impl Paths {
         let weight = (interval / NOMINAL_MS).clamp(WEIGHT.0, WEIGHT.1);
         self.frame_ms = (weight * NOMINAL_MS) as u64;
         if self.states.is_empty() {
-            let nowhere = Path { score: f32::NEG_INFINITY, past: None, since_ms: now, run: None };
+            let place = Place::default();
+            let nowhere =
+                Path { score: f32::NEG_INFINITY, past: None, since_ms: now, run: None, place };
             self.states = vec![nowhere; self.pause_state() + 1];
             self.states[BLANK].score = 0.0;
         }
@@ -166,47 +181,78 @@ impl Paths {
     fn step(&self, now: u64) -> Vec<Path> {
         let pause = self.pause_state();
         let is_label = |state: usize| state != BLANK && state != pause;
+        let is_word = |state: usize| is_label(state) && !self.is_letter(state);
+        let spells_on = |state: usize| {
+            let paused = now.saturating_sub(self.states[state].since_ms);
+            state == pause && paused < self.letter_close_ms
+        };
         // Closing a run makes one link, whoever goes on from there.
         let from = |allowed: &dyn Fn(usize) -> bool| {
             best(&self.states, |state, _| allowed(state)).map(|state| self.leave(state))
         };
         let rest = from(&|state| !is_label(state));
-        let word = from(&|state| is_label(state) && !self.is_letter(state));
+        let word = from(&is_word);
         let letter = from(&|state| self.is_letter(state));
-        let spelling = from(&|state| {
-            let paused = now.saturating_sub(self.states[state].since_ms);
-            state == pause && paused < self.letter_close_ms
-        });
+        let spelling = from(&spells_on);
         let way_in = |state: usize| {
             let Some(class) = state.checked_sub(1).and_then(|i| self.classes.get(i)) else {
                 let blank = [&rest, &word, &letter].map(|from| (from, 0.0));
                 return cheapest(&if state == BLANK { blank } else { [(&letter, 0.0); 3] });
             };
             let (cost, switch) = (class.cost, self.switch_cost);
-            match class.kind {
-                Kind::Word => {
-                    cheapest(&[(&rest, cost), (&word, cost + switch), (&letter, cost + switch)])
-                }
-                Kind::Letter => cheapest(&[
-                    (&rest, cost + self.spelling_cost),
-                    (&word, cost + self.spelling_cost + switch),
-                    (&letter, cost + switch),
-                    (&spelling, cost),
-                ]),
+            let spelled = if class.kind == Kind::Letter { self.spelling_cost } else { 0.0 };
+            let after_letter = cost + switch;
+            let ways = [
+                (&rest, cost + spelled),
+                (&word, cost + spelled + switch),
+                (&letter, after_letter),
+                (if class.kind == Kind::Letter { &spelling } else { &None }, cost),
+            ];
+            if self.phrases.is_empty() {
+                return cheapest(&ways);
             }
+            let price = |from: usize| match from {
+                from if spells_on(from) && class.kind == Kind::Letter => cost,
+                from if is_word(from) => cost + spelled + switch,
+                from if is_label(from) => after_letter,
+                _ => cost + spelled,
+            };
+            self.along_phrases(state, price)
         };
         let stay = |(state, path): (usize, &Path)| match way_in(state) {
-            Some((score, past)) if score > path.score => {
+            Some(Way { score, past, place }) if score > path.score => {
                 let run = is_label(state).then(|| Run::starting(state, now));
-                Path { score, past, since_ms: now, run }
+                Path { score, past, since_ms: now, run, place }
             }
             Some(_) | None => path.clone(),
         };
         self.states.iter().enumerate().map(stay).collect()
     }
 
-    /// The score of a state, and its past with its own run closed.
-    fn leave(&self, state: usize) -> (f32, Past) {
+    /// The best way into a label where there are phrases: from each state, going on with its
+    /// phrase, or leaving it and giving back what was lent. `price` is what it costs from where.
+    fn along_phrases(&self, class: usize, price: impl Fn(usize) -> f32) -> Option<Way> {
+        let mut best: Option<(f32, Place, usize)> = None;
+        let mut offer = |score: f32, place: Place, from: usize| {
+            if score > best.map_or(f32::NEG_INFINITY, |(score, ..)| score) {
+                best = Some((score, place, from));
+            }
+        };
+        for (from, path) in self.states.iter().enumerate().filter(|(from, _)| *from != class) {
+            let score = path.score - price(from);
+            let left = score - path.place.lent;
+            for (place, score) in [(path.place, score), (Place::default(), left)] {
+                if let Some((place, gain)) = self.phrases.on(place, class) {
+                    offer(score + gain, place, from);
+                }
+            }
+            offer(left, Place::default(), from);
+        }
+        best.map(|(score, place, from)| Way { score, place, past: self.leave(from).past })
+    }
+
+    /// The way out of a state: its score, and its past with its own run closed.
+    fn leave(&self, state: usize) -> Way {
         let path = &self.states[state];
         let past = match path.run {
             None => path.past.clone(),
@@ -216,7 +262,7 @@ impl Paths {
                 before: path.past.clone(),
             })),
         };
-        (path.score, past)
+        Way { score: path.score, past, place: path.place }
     }
 
     /// How long the best path has been in a pause, ms; `None` where it is in a label.
@@ -276,6 +322,10 @@ impl Paths {
 
     /// Hands over all that is left of the best path, and forgets everything.
     pub(super) fn finish(&mut self, mut add: impl FnMut(&Run)) {
+        for path in &mut self.states {
+            path.score -= path.place.lent;
+        }
+        self.best = best(&self.states, |_, _| true).unwrap_or(BLANK);
         self.pending().iter().for_each(&mut add);
         self.states.clear();
         (self.committed, self.last_ms, self.frame_ms) = (0, None, 0);
@@ -296,10 +346,11 @@ impl Paths {
 }
 
 /// The best of some ways in, each with its cost; the first one among equals.
-fn cheapest(ways: &[(&Option<(f32, Past)>, f32)]) -> Option<(f32, Past)> {
-    let scored = ways.iter().filter_map(|(from, cost)| from.as_ref().map(|f| (f.0 - cost, &f.1)));
+fn cheapest(ways: &[(&Option<Way>, f32)]) -> Option<Way> {
+    let scored =
+        ways.iter().filter_map(|(from, cost)| from.as_ref().map(|way| (way.score - cost, way)));
     let best = scored.reduce(|best, way| if way.0 > best.0 { way } else { best });
-    best.map(|(score, past)| (score, past.clone()))
+    best.map(|(score, way)| Way { score, ..way.clone() })
 }
 
 /// The likeliest of the states that `allowed` lets through; the first one among equals.

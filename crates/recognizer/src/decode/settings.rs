@@ -33,6 +33,12 @@ pub struct EmissionSettings {
     /// Evidence that single labels must bring beyond their kind's, by text; may be negative.
     #[serde(default)]
     pub extra_evidence: BTreeMap<String, f32>,
+    /// Names and phrases that are likely to be said: signs and spelled words, parted by spaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phrases: Vec<String>,
+    /// Evidence that each label of such a phrase after the first is lent, until the phrase is left.
+    #[serde(default = "default_phrase_evidence")]
+    pub phrase_evidence: f32,
     /// Blank, or another label, after a label that makes it final.
     pub word_close_ms: u32,
     /// Blank after letters that makes the spelled word final.
@@ -49,6 +55,10 @@ fn default_switch_evidence() -> f32 {
     6.0
 }
 
+fn default_phrase_evidence() -> f32 {
+    5.0
+}
+
 impl Default for EmissionSettings {
     fn default() -> Self {
         let rule = |evidence| Rule { evidence, min_ms: 200, min_confidence: 0.4 };
@@ -58,6 +68,8 @@ impl Default for EmissionSettings {
             spelling_evidence: 6.0,
             switch_evidence: default_switch_evidence(),
             extra_evidence: BTreeMap::new(),
+            phrases: Vec::new(),
+            phrase_evidence: default_phrase_evidence(),
             word_close_ms: 200,
             letter_close_ms: 400,
             repeat_ms: 500,

@@ -120,6 +120,48 @@ fn the_frame_rate_changes_nothing() {
     }
 }
 
+/// What the model says of a frame: this class, but blank is nearly as likely.
+fn mumbles(class: usize) -> Vec<f32> {
+    let odds = |c: usize| {
+        if c == class {
+            0.75f32
+        } else if c == 0 {
+            0.16
+        } else {
+            0.03
+        }
+    };
+    (0..CLASSES).map(|c| odds(c).ln()).collect()
+}
+
+#[test]
+fn an_expected_phrase_is_heard_where_it_is_mumbled_and_only_there() {
+    let expecting = |phrases: &[&str]| {
+        let phrases = phrases.iter().map(|&phrase| phrase.to_owned()).collect();
+        EmissionSettings { phrases, ..EmissionSettings::default() }
+    };
+    // Clearly an A, then something like an L, then clearly coffee.
+    let script = [(A, 10, true), (0, 3, true), (L, 8, false), (0, 9, true), (COFFEE, 10, true)];
+    let said = |settings: &EmissionSettings| {
+        let (mut decoder, mut out, mut now) = (decoder_of(settings), Vec::new(), 0);
+        for (class, frames, clearly) in script {
+            for _ in 0..frames {
+                let row = if clearly { says(class) } else { mumbles(class) };
+                decoder.push(now, &row, true, &mut out);
+                now += 66_667;
+            }
+        }
+        decoder.flush(&mut out);
+        let finals = out.iter().filter(|caption| caption.is_final);
+        finals.map(|caption| caption.text.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&expecting(&[])), ["a", "coffee"]);
+    assert_eq!(said(&expecting(&["al"])), ["al", "coffee"]);
+    assert_eq!(said(&expecting(&["al coffee", "allal"])), ["al", "coffee"]);
+    // Phrases in which it has no place, or that can't be spelled, change nothing.
+    assert_eq!(said(&expecting(&["la", "tea", "xylophone"])), ["a", "coffee"]);
+}
+
 #[test]
 fn a_flush_makes_open_captions_final() {
     let (mut decoder, mut out) = (decoder(), Vec::new());

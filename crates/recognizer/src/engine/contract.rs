@@ -196,3 +196,19 @@ pub struct Stats {
     /// The largest age of a frame when its step was done, µs, since the last look.
     pub worst_age_us: u64,
 }
+
+impl Stats {
+    /// Adds what an engine that has ended had counted; it has no streams and nothing waiting.
+    pub(crate) fn add(&mut self, ended: &Self) {
+        self.opened += ended.opened;
+        self.refused += ended.refused;
+        self.frames_in += ended.frames_in;
+        self.dropped_full += ended.dropped_full;
+        self.dropped_stale += ended.dropped_stale;
+        self.steps += ended.steps;
+        self.rows += ended.rows;
+        self.frames_out += ended.frames_out;
+        self.step_us += ended.step_us;
+        self.finals += ended.finals;
+    }
+}

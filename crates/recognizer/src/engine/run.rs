@@ -1,6 +1,7 @@
 //! An engine on a thread of its own, with bounded hand-over both ways, warm-up and health. It takes
 //! what waits, makes a step, and again; a step is formed only when the model is free.
 
+use super::meter::Meter;
 use super::{Arrival, Engine, Output, Overload, Pace, Stats, StreamRef};
 use crate::model::ModelError;
 use parking_lot::Mutex;
@@ -142,6 +143,7 @@ impl EngineThread {
             names: HashMap::new(),
             tickets: HashMap::new(),
             draining: false,
+            meter: Meter::new(),
         };
         let thread = std::thread::Builder::new()
             .name("recognizer".into())
@@ -196,6 +198,7 @@ struct Server<T> {
     names: HashMap<Ticket, StreamRef>,
     tickets: HashMap<StreamRef, Ticket>,
     draining: bool,
+    meter: Meter,
 }
 
 impl<T: FnMut(Notice)> Server<T> {
@@ -246,6 +249,7 @@ impl<T: FnMut(Notice)> Server<T> {
         let mut out = Vec::new();
         self.shared.lock().step_since_us = Some(clock());
         let served = self.engine.step(&|| clock(), &mut out)?;
+        self.meter.note(self.engine.ages());
         let mut shared = self.shared.lock();
         let worst_age_us = shared.stats.worst_age_us;
         shared.stats = self.engine.stats();

@@ -35,7 +35,7 @@ impl Model for Toy {
     }
 
     fn new_state(&self) -> StreamState {
-        StreamState(vec![0.0])
+        StreamState(vec![0.0], None)
     }
 
     fn step(&mut self, hops: &mut [Hop<'_>]) -> Result<(), ModelError> {

@@ -77,6 +77,21 @@ pub(super) fn percentiles(mut values: Vec<f64>) -> Option<Percentiles> {
     Some(Percentiles { p50: rank(0.50)?, p95: rank(0.95)?, p99: rank(0.99)? })
 }
 
+/// How far confidence is from the share that is right, over 15 bins of confidence (the expected
+/// calibration error); `None` of nothing.
+pub(super) fn calibration_error(tokens: &[(f32, bool)]) -> Option<f64> {
+    const BINS: usize = 15;
+    let mut bins = [(0usize, 0.0f64, 0usize); BINS];
+    for &(confidence, right) in tokens {
+        let bin = &mut bins[((confidence * BINS as f32) as usize).min(BINS - 1)];
+        bin.0 += 1;
+        bin.1 += f64::from(confidence);
+        bin.2 += usize::from(right);
+    }
+    let gaps = bins.iter().map(|&(_, sure, right)| (sure - right as f64).abs());
+    (!tokens.is_empty()).then(|| gaps.sum::<f64>() / tokens.len() as f64)
+}
+
 /// `part / whole`; `None` of nothing.
 pub(super) fn share(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::measures::{Edits, align, edit_distance, forced_scores, percentiles, share};
+use super::measures::{
+    Edits, align, calibration_error, edit_distance, forced_scores, percentiles, share,
+};
 use super::{
     ClassMeasures, EvaluateError, EvaluateOptions, Evaluation, Percentiles, Player, SignerMeasures,
     sentences,
@@ -13,7 +15,7 @@ use super::{
 use crate::decode::Caption;
 use crate::engine::{Arrival, Engine, Limits, Output, Pace};
 use crate::features::{Sight, TICK_US};
-use crate::model::{BUILT_IN, Kind, Label, Model, ModelError, built_in, load};
+use crate::model::{BUILT_IN, Kind, Label, Model, ModelError, built_in_on, load_on};
 use crate::train::data::{Row, STILLS, is_photo, read, read_photo, rows};
 
 /// A photograph is shown this many frames: one second.
@@ -31,6 +33,8 @@ struct Case {
     /// The rank of the label among the forced choices, from 0.
     rank: Option<usize>,
     text: String,
+    /// Confidence of each token said, and whether it is the label.
+    tokens: Vec<(f32, bool)>,
     finals: usize,
     differs: bool,
     media_us: u64,
@@ -44,7 +48,7 @@ pub fn run(options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
     for folder in &options.clips {
         clips.extend(rows(folder)?);
     }
-    clips.retain(|row| options.signer.as_ref().is_none_or(|signer| signer == &row.signer));
+    clips.retain(|row| options.signers.is_empty() || options.signers.contains(&row.signer));
     clips.retain(|row| !options.skip_flags.contains(&row.flag));
     if clips.is_empty() {
         return Err(EvaluateError::NoClips);
@@ -60,7 +64,7 @@ pub fn run(options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
     for outcome in outcomes {
         cases.extend(outcome?);
     }
-    let model = open(&options.model)?;
+    let model = open(options)?;
     let mut evaluation = pool(&cases, &model.spec().vocabulary, &model.spec().name);
     drop(model);
     let mut idle = Idle::of(&cases);
@@ -80,24 +84,25 @@ pub fn run(options: &EvaluateOptions) -> Result<Evaluation, EvaluateError> {
 }
 
 /// A built-in model, or the model in a folder.
-fn open(name: &str) -> Result<Box<dyn Model>, EvaluateError> {
-    if let Some(model) = built_in(name) {
+fn open(options: &EvaluateOptions) -> Result<Box<dyn Model>, EvaluateError> {
+    let (name, place) = (&options.model, options.device);
+    if let Some(model) = built_in_on(place, name) {
         return Ok(model?);
     }
     let folder = Path::new(name);
     if folder.is_dir() {
-        return Ok(load(folder)?);
+        return Ok(load_on(place, folder)?);
     }
-    Err(EvaluateError::NoModel { name: name.to_owned(), built_in: BUILT_IN.join(", ") })
+    Err(EvaluateError::NoModel { name: name.clone(), built_in: BUILT_IN.join(", ") })
 }
 
 fn engine(options: &EvaluateOptions) -> Result<Engine, EvaluateError> {
-    Ok(Engine::new(open(&options.model)?, Limits::default()))
+    Ok(Engine::new(open(options)?, Limits::default()))
 }
 
 fn play_all(options: &EvaluateOptions, part: &[Row]) -> Result<Vec<Case>, EvaluateError> {
     let mut engine = engine(options)?;
-    let mut whole = open(&options.model)?;
+    let mut whole = open(options)?;
     let mut cases = Vec::with_capacity(part.len());
     for row in part {
         for frames in takes(row)? {
@@ -140,6 +145,8 @@ fn play(
     let texts: Vec<&str> = finals.iter().map(|caption| caption.text.as_str()).collect();
     let text = texts.join(" ");
     let known = spec.vocabulary.iter().any(|label| label.text == row.label);
+    let tokens = finals.iter().flat_map(|caption| &caption.tokens);
+    let tokens = tokens.map(|token| (token.confidence, token.text == row.label)).collect();
     let best = forced_scores(offline.log_probs.chunks(spec.classes()));
     let right = |(class, _): &(usize, f32)| spec.label(*class).is_some_and(|l| l.text == row.label);
     Ok(Case {
@@ -150,6 +157,7 @@ fn play(
         differs: offline.text() != text,
         finals: finals.len(),
         text,
+        tokens,
         media_us: media_us(frames),
         frames: frames.len(),
         compute,
@@ -278,7 +286,7 @@ fn real_pace(
     options: &EvaluateOptions,
     clips: &[Row],
 ) -> Result<Option<Percentiles>, EvaluateError> {
-    let mut model = open(&options.model)?;
+    let mut model = open(options)?;
     let hop = model.spec().hop_frames;
     let (mut latencies, mut media) = (Vec::new(), 0);
     for row in clips.iter().filter(|row| !row.label.is_empty() && row.flag != STILLS) {
@@ -317,6 +325,7 @@ fn pool(cases: &[Case], vocabulary: &[Label], model: &str) -> Evaluation {
     let letters: Vec<&&Case> = labelled.iter().filter(letter).collect();
     let characters = letters.iter().map(|case| case.label.chars().count()).sum();
     let distance = letters.iter().map(|case| edit_distance(&case.label, &case.text)).sum();
+    let tokens: Vec<(f32, bool)> = labelled.iter().flat_map(|c| c.tokens.clone()).collect();
     let within = |rank: usize| move |c: &&&Case| c.rank.is_some_and(|found| found < rank);
     let count = |rank| labelled.iter().filter(within(rank)).count();
     let compute: f64 = cases.iter().map(|case| case.compute.as_secs_f64()).sum();
@@ -333,6 +342,7 @@ fn pool(cases: &[Case], vocabulary: &[Label], model: &str) -> Evaluation {
         per_class: per_class(&known),
         per_signer: per_signer(&known),
         cer: share(distance, characters),
+        ece: calibration_error(&tokens),
         wer: None,
         substitutions: None,
         deletions: None,

@@ -36,6 +36,16 @@ fn percentiles_are_nearest_rank() {
 }
 
 #[test]
+fn confidence_is_compared_with_what_is_right() {
+    use super::measures::calibration_error;
+    let error = |tokens: &[(f32, bool)]| calibration_error(tokens).map(|e| (e * 1e3).round());
+    assert_eq!(error(&[]), None);
+    // Half of those said with 0.9 are right, all of those said with 1.
+    assert_eq!(error(&[(0.9, true), (0.9, false), (1.0, true), (1.0, true)]), Some(200.0));
+    assert_eq!(error(&[(0.5, true), (0.5, false)]), Some(0.0));
+}
+
+#[test]
 fn sentences_are_read_in_order_and_faults_have_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sentences.csv");

@@ -1,4 +1,6 @@
 //! A dense layer: weights packed for the machine's vectors, products in tiles that stay in registers.
+//! A row of input may lie in several parts, so that neighbourhoods of a picture are multiplied where
+//! they are, without being gathered first.
 
 use super::element::{Finish, Then, finish};
 use super::isa::{Isa, Kind};
@@ -16,8 +18,11 @@ type Tile = [f32; ROWS * COLUMNS];
 /// `x · weight + bias`, ready to be computed.
 #[derive(Clone, Debug)]
 pub(super) struct Dense {
+    isa: Isa,
     inputs: usize,
     outputs: usize,
+    /// Parts that a row of input lies in, all of one length.
+    parts: usize,
     /// Columns of a panel: 16 or 32.
     columns: usize,
     /// Panel after panel; of each, the weights of input 0 for its columns, of input 1, and so on.
@@ -25,20 +30,53 @@ pub(super) struct Dense {
     bias: Vec<f32>,
 }
 
-/// Rows of numbers, each `stride` after the one before.
+/// Where rows begin.
+#[derive(Clone, Copy)]
+pub(super) enum Places<'a> {
+    /// So many numbers after the one before.
+    Every(usize),
+    /// Each where its entry says.
+    At(&'a [usize]),
+}
+
+impl Places<'_> {
+    /// Where the tile's rows begin: those from `first` on.
+    fn tile(self, first: usize, count: usize) -> [usize; ROWS] {
+        let mut places = [0; ROWS];
+        for (place, row) in places.iter_mut().zip(first..first + count) {
+            *place = match self {
+                Self::Every(stride) => row * stride,
+                Self::At(all) => all[row],
+            };
+        }
+        places
+    }
+}
+
+/// Rows of input.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub(super) numbers: &'a [f32],
-    pub(super) stride: usize,
+    pub(super) places: Places<'a>,
     pub(super) count: usize,
+    /// From where one part of a row begins to where the next one does.
+    pub(super) apart: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows in one part each, `stride` after the one before.
+    pub(super) fn every(stride: usize, numbers: &'a [f32], count: usize) -> Self {
+        Self { numbers, places: Places::Every(stride), count, apart: 0 }
+    }
 }
 
 impl Dense {
     /// `weight` is `[inputs, outputs]`, `bias` `[outputs]`.
-    pub(super) fn new(weight: &[f32], bias: &[f32]) -> Self {
+    pub(super) fn new(isa: Isa, weight: &[f32], bias: &[f32]) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs.max(1);
-        let columns = if outputs.is_multiple_of(COLUMNS) { COLUMNS } else { NARROW };
+        let wide = isa.has_many_registers() && outputs.is_multiple_of(COLUMNS);
+        let columns = if wide { COLUMNS } else { NARROW };
         let mut panels = Vec::with_capacity(outputs.div_ceil(columns) * columns * inputs);
         for first in (0..outputs).step_by(columns) {
             for row in weight.chunks_exact(outputs) {
@@ -46,7 +84,12 @@ impl Dense {
                 panels.extend((first..first + columns).map(column));
             }
         }
-        Self { inputs, outputs, columns, panels, bias: bias.to_vec() }
+        Self { isa, inputs, outputs, parts: 1, columns, panels, bias: bias.to_vec() }
+    }
+
+    /// The same, for rows that lie in so many parts.
+    pub(super) fn in_parts(self, parts: usize) -> Self {
+        Self { parts, ..self }
     }
 
     /// Numbers of a row of output.
@@ -54,16 +97,15 @@ impl Dense {
         self.outputs
     }
 
-    /// Computes all rows of x into rows of `out`, each `stride` after the one before. `scales` has
-    /// a factor for each row of products.
+    /// Computes all rows of x into rows of `out`, which begin at `places`. `scales` has a factor for
+    /// each row of products.
     pub(super) fn run(
         &self,
-        isa: Isa,
         x: Rows<'_>,
         scales: Option<&[f32]>,
         then: Finish,
         out: &mut [f32],
-        stride: usize,
+        places: Places<'_>,
     ) {
         let mut tile: Tile = [0.0; ROWS * COLUMNS];
         let panels = self.panels.chunks_exact((self.inputs * self.columns).max(1));
@@ -71,74 +113,102 @@ impl Dense {
         for (index, (panel, bias)) in panels.zip(biases).enumerate() {
             let mut row = 0;
             while row < x.count {
-                let numbers = &x.numbers[row * x.stride..];
-                let rows = products(isa, self, numbers, x.stride, x.count - row, panel, &mut tile);
-                let out = &mut out[row * stride + index * self.columns..];
+                let rows = self.rows(x.count - row);
+                let from = x.places.tile(row, rows);
+                self.products(x, &from[..rows], panel, &mut tile);
+                let to = places.tile(row, rows);
                 let scales = scales.map(|scales| &scales[row..]);
                 let done = &tile[..rows * self.columns];
                 let then = Then { finish: then, bias, scales };
-                finish(isa, done, self.columns, &then, out, stride);
+                let out = &mut out[index * self.columns..];
+                finish(self.isa, done, self.columns, &then, out, &to);
                 row += rows;
             }
         }
     }
-}
 
-/// The products of the first rows of `x` (at most `left` of them) with a panel; how many rows.
-fn products(
-    isa: Isa,
-    dense: &Dense,
-    x: &[f32],
-    stride: usize,
-    left: usize,
-    panel: &[f32],
-    tile: &mut Tile,
-) -> usize {
-    let wide = dense.columns == COLUMNS;
-    match isa.kind() {
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 if wide => {
-            x86::avx512_by_size::<2>(x, stride, left, dense.inputs, panel, tile)
+    /// Rows of the next tile, where so many are left: as many as stay in registers, and never so few
+    /// at the end that the multipliers wait for each other.
+    fn rows(&self, left: usize) -> usize {
+        match self.isa.kind() {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => match left {
+                12.. => 12,
+                8.. => 8,
+                4.. => 4,
+                2.. => 2,
+                0..2 => 1,
+            },
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => match left {
+                9.. | 6 => 6,
+                4.. => 4,
+                3 => 3,
+                2 => 2,
+                0..2 => 1,
+            },
+            Kind::Portable => 1,
         }
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx512 => x86::avx512_by_size::<1>(x, stride, left, dense.inputs, panel, tile),
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 if wide => x86::avx2_by_size::<4>(x, stride, left, dense.inputs, panel, tile),
-        #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 => x86::avx2_by_size::<2>(x, stride, left, dense.inputs, panel, tile),
-        Kind::Portable => portable(x, dense.inputs, dense.columns, panel, tile),
+    }
+
+    /// The products of the rows that begin at `from` with a panel.
+    fn products(&self, x: Rows<'_>, from: &[usize], panel: &[f32], tile: &mut Tile) {
+        let shape = Shape { parts: self.parts, part: self.inputs / self.parts, apart: x.apart };
+        match self.isa.kind() {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 if self.columns == COLUMNS => {
+                x86::avx512_by_size::<2>(x.numbers, from, shape, panel, tile);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => x86::avx512_by_size::<1>(x.numbers, from, shape, panel, tile),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => x86::avx2_by_size::<2>(x.numbers, from, shape, panel, tile),
+            Kind::Portable => portable(x.numbers, from[0], shape, self.columns, panel, tile),
+        }
     }
 }
 
+/// How each row of a tile lies in the numbers.
+#[derive(Clone, Copy)]
+struct Shape {
+    parts: usize,
+    /// Numbers of a part.
+    part: usize,
+    /// From where one part begins to where the next one does.
+    apart: usize,
+}
+
 /// One row, for machines without the instructions below.
-fn portable(x: &[f32], inputs: usize, columns: usize, panel: &[f32], tile: &mut Tile) -> usize {
+fn portable(x: &[f32], from: usize, shape: Shape, columns: usize, panel: &[f32], tile: &mut Tile) {
     let sums = &mut tile[..columns];
     sums.fill(0.0);
-    for (x, weights) in x[..inputs].iter().zip(panel.chunks_exact(columns)) {
+    let Shape { parts, part, apart } = shape;
+    let inputs = (0..parts).flat_map(|index| &x[from + index * apart..][..part]);
+    for (x, weights) in inputs.zip(panel.chunks_exact(columns)) {
         for (sum, weight) in sums.iter_mut().zip(weights) {
             *sum += x * weight;
         }
     }
-    1
 }
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector instructions on raw places; bounds are checked at the door")]
 mod x86 {
-    use super::{COLUMNS, ROWS, Tile};
+    use super::{ROWS, Shape, Tile};
     use std::arch::x86_64::{
         _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
         _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
     };
 
-    /// What has to hold before raw places are read and written.
-    fn check(x: &[f32], stride: usize, rows: usize, inputs: usize, panel: &[f32], columns: usize) {
+    /// What has to hold before raw places are read.
+    fn check(x: &[f32], from: &[usize], shape: Shape, panel: &[f32], columns: usize) {
+        let Shape { parts, part, apart } = shape;
+        let reach = parts.saturating_sub(1) * apart + part;
+        let last = from.iter().copied().max().unwrap_or(0);
         assert!(
-            rows <= ROWS
-                && columns <= COLUMNS
-                && x.len() >= (rows - 1) * stride + inputs
-                && panel.len() == inputs * columns,
-            "a tile of {rows} rows reaches beyond its {} numbers or {} weights",
+            from.len() <= ROWS && last + reach <= x.len() && panel.len() == parts * part * columns,
+            "a tile of {} rows reaches beyond its {} numbers or {} weights",
+            from.len(),
             x.len(),
             panel.len()
         );
@@ -146,24 +216,25 @@ mod x86 {
 
     macro_rules! by_size {
         ($name:ident, $tile:ident, $lanes:literal, [$($rows:literal),*]) => {
-            /// The largest tile that fits into the rows that are left; how many rows it has. To be
-            /// called only where the machine has the instructions, which `Isa` stands for.
+            /// A tile of the rows that begin at `from`: as many as `Dense::rows` says. To be called
+            /// only where the machine has the instructions, which `Isa` stands for.
             pub(super) fn $name<const VECTORS: usize>(
                 x: &[f32],
-                stride: usize,
-                left: usize,
-                inputs: usize,
+                from: &[usize],
+                shape: Shape,
                 panel: &[f32],
                 tile: &mut Tile,
-            ) -> usize {
-                $(if left >= $rows {
-                    check(x, stride, $rows, inputs, panel, VECTORS * $lanes);
-                    // SAFETY: the machine has the instructions, since an `Isa` of this kind exists
-                    // only there; `check` has seen that all rows and the panel are long enough.
-                    unsafe { $tile::<$rows, VECTORS>(x, stride, inputs, panel, tile) };
-                    return $rows;
-                })*
-                0
+            ) {
+                check(x, from, shape, panel, VECTORS * $lanes);
+                match from.len() {
+                    $($rows => {
+                        // SAFETY: the machine has the instructions, since an `Isa` of this kind
+                        // exists only there; `check` has seen that all rows and the panel are long
+                        // enough.
+                        unsafe { $tile::<$rows, VECTORS>(x, from, shape, panel, tile) };
+                    })*
+                    rows => unreachable!("no tile has {rows} rows"),
+                }
             }
         };
     }
@@ -177,27 +248,35 @@ mod x86 {
             /// `VECTORS` vectors of columns of `R` rows.
             ///
             /// # Safety
-            /// `check` must have passed, and the machine must have the instructions.
+            /// `check` must have passed for `R` rows, and the machine must have the instructions.
             #[target_feature(enable = $features)]
             unsafe fn $name<const R: usize, const VECTORS: usize>(
                 x: &[f32],
-                stride: usize,
-                inputs: usize,
+                from: &[usize],
+                shape: Shape,
                 panel: &[f32],
                 tile: &mut Tile,
             ) {
                 let mut sums = [[$zero(); VECTORS]; R];
-                let (x, panel) = (x.as_ptr(), panel.as_ptr());
-                for input in 0..inputs {
-                    // SAFETY: input < inputs, so this is within the panel's inputs · columns.
-                    let weights: [_; VECTORS] = std::array::from_fn(|v| unsafe {
-                        $load(panel.add((input * VECTORS + v) * $lanes))
+                let mut panel = panel.as_ptr();
+                for index in 0..shape.parts {
+                    // SAFETY: `check` has seen that part `index` of every row is within x.
+                    let rows: [*const f32; R] = std::array::from_fn(|row| unsafe {
+                        x.as_ptr().add(from[row] + index * shape.apart)
                     });
-                    for (row, sums) in sums.iter_mut().enumerate() {
-                        // SAFETY: row < R and input < inputs, so this is within x.
-                        let number = $set(unsafe { *x.add(row * stride + input) });
-                        for (sum, weight) in sums.iter_mut().zip(weights) {
-                            *sum = $fma(number, weight, *sum);
+                    for input in 0..shape.part {
+                        // SAFETY: the panel has parts · part · VECTORS vectors, and this is the
+                        // next one.
+                        let weights: [_; VECTORS] =
+                            std::array::from_fn(|v| unsafe { $load(panel.add(v * $lanes)) });
+                        // SAFETY: one past the last vector at the most.
+                        panel = unsafe { panel.add(VECTORS * $lanes) };
+                        for (row, sums) in rows.iter().zip(&mut sums) {
+                            // SAFETY: input < shape.part, so this is within the row's part.
+                            let number = $set(unsafe { *row.add(input) });
+                            for (sum, weight) in sums.iter_mut().zip(weights) {
+                                *sum = $fma(number, weight, *sum);
+                            }
                         }
                     }
                 }

@@ -7,7 +7,7 @@ const NORM_EPSILON: f32 = 1e-5;
 
 /// e to the x, to about 2e-7 of itself, by splitting off powers of two; made to be vectorized.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Adding and taking away this number rounds to a whole one.
     const ROUND: f32 = 12_582_912.0;
     const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
@@ -22,20 +22,20 @@ fn exp(x: f32) -> f32 {
 }
 
 for_each_isa! {
-    /// A tile of products becomes output: times the row's scale, plus bias, through the activation,
-    /// stored or added to what is there.
+    /// A tile of products becomes rows of output, which begin at `places`: times the row's scale,
+    /// plus bias, through the activation, stored or added to what is there.
     fn finish(
         tile: &[f32],
         tile_width: usize,
         then: &Then<'_>,
         out: &mut [f32],
-        stride: usize,
+        places: &[usize],
     ) {
         let Then { finish, bias, scales } = *then;
         let width = bias.len();
-        for (row, products) in tile.chunks_exact(tile_width).enumerate() {
+        for (row, (products, place)) in tile.chunks_exact(tile_width).zip(places).enumerate() {
             let scale = scales.map_or(1.0, |scales| scales[row]);
-            let out = &mut out[row * stride..row * stride + width];
+            let out = &mut out[*place..*place + width];
             let products = &products[..width];
             match finish {
                 Finish::Store => {
@@ -103,19 +103,27 @@ for_each_isa! {
     /// One frame's convolution over time, each channel for itself: the sum over the taps of
     /// `weights[tap] · rows[tap]`, then SiLU.
     fn mix(rows: &[&[f32]], weights: &[f32], out: &mut [f32]) {
+        const LANES: usize = 16;
         let width = out.len();
-        let Some((first, others)) = rows.split_first() else { return };
-        let (weight, weights) = weights.split_at(width);
-        for ((out, x), w) in out.iter_mut().zip(&first[..width]).zip(weight) {
-            *out = x * w;
-        }
-        for (row, weight) in others.iter().zip(weights.chunks_exact(width)) {
-            for ((out, x), w) in out.iter_mut().zip(&row[..width]).zip(weight) {
-                *out += x * w;
+        let whole = width - width % LANES;
+        let (lanes, rest) = out.split_at_mut(whole);
+        for (part, out) in lanes.chunks_exact_mut(LANES).enumerate() {
+            let at = part * LANES;
+            let mut sums = [0.0f32; LANES];
+            for (row, weight) in rows.iter().zip(weights.chunks_exact(width)) {
+                let pairs = row[at..at + LANES].iter().zip(&weight[at..at + LANES]);
+                for (sum, (x, w)) in sums.iter_mut().zip(pairs) {
+                    *sum += x * w;
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = sum / (1.0 + exp(-sum));
             }
         }
-        for out in out {
-            *out /= 1.0 + exp(-*out);
+        for (at, out) in (whole..).zip(rest) {
+            let pairs = rows.iter().zip(weights.chunks_exact(width));
+            let sum: f32 = pairs.map(|(row, weight)| row[at] * weight[at]).sum();
+            *out = sum / (1.0 + exp(-sum));
         }
     }
 }

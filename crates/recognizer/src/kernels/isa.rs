@@ -7,7 +7,7 @@ pub struct Isa(Kind);
 
 /// The sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// 16 numbers at once.
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -40,8 +40,19 @@ impl Isa {
         all
     }
 
-    pub(super) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         self.0
+    }
+
+    /// Whether a tile of 32 columns stays in registers.
+    pub(super) fn has_many_registers(self) -> bool {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => true,
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => false,
+            Kind::Portable => false,
+        }
     }
 
     /// Its name.
@@ -87,4 +98,4 @@ macro_rules! for_each_isa {
     };
 }
 
-pub(super) use for_each_isa;
+pub(crate) use for_each_isa;

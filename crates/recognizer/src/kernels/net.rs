@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
-use super::dense::{Dense, Rows};
+use super::dense::{Dense, Places, Rows};
 use super::element::{Finish, log_softmax, mix, norms};
 use super::isa::Isa;
 use super::pictures;
@@ -72,6 +72,7 @@ fn numbers(weights: &Named, name: &str) -> Result<Vec<f32>, ModelError> {
 
 /// A dense layer on `(x − mean) · scale`, or on x as it is.
 fn dense(
+    isa: Isa,
     weights: &Named,
     name: &str,
     before: Option<(&[f32], &[f32])>,
@@ -86,11 +87,17 @@ fn dense(
             }
         }
     }
-    Ok(Dense::new(&weight, &bias))
+    Ok(Dense::new(isa, &weight, &bias))
 }
 
 /// A dense layer on x times the norm's weights; the norm itself is a factor for each row.
-fn normed(weights: &Named, name: &str, norm: &str, factor: f32) -> Result<Dense, ModelError> {
+fn normed(
+    isa: Isa,
+    weights: &Named,
+    name: &str,
+    norm: &str,
+    factor: f32,
+) -> Result<Dense, ModelError> {
     let norm = numbers(weights, norm)?;
     let mut weight = numbers(weights, &format!("{name}.weight"))?;
     let bias: Vec<f32> =
@@ -100,11 +107,11 @@ fn normed(weights: &Named, name: &str, norm: &str, factor: f32) -> Result<Dense,
             *weight *= norm * factor;
         }
     }
-    Ok(Dense::new(&weight, &bias))
+    Ok(Dense::new(isa, &weight, &bias))
 }
 
 impl Hands {
-    fn new(weights: &Named, n: &Normalization) -> Result<Self, ModelError> {
+    fn new(isa: Isa, weights: &Named, n: &Normalization) -> Result<Self, ModelError> {
         if n.mean.len() != FEATURES || n.scale.len() != FEATURES {
             let found = n.mean.len();
             let problem = format!(
@@ -116,21 +123,21 @@ impl Hands {
             |from: usize, len: usize| Some((&n.mean[from..from + len], &n.scale[from..from + len]));
         Ok(Self {
             sides: [
-                dense(weights, "hand.0", part(0, HAND))?,
-                dense(weights, "hand.0", part(HAND, HAND))?,
+                dense(isa, weights, "hand.0", part(0, HAND))?,
+                dense(isa, weights, "hand.0", part(HAND, HAND))?,
             ],
-            second: dense(weights, "hand.1", None)?,
+            second: dense(isa, weights, "hand.1", None)?,
             body: [
-                dense(weights, "body.0", part(2 * HAND, BODY))?,
-                dense(weights, "body.1", None)?,
+                dense(isa, weights, "body.0", part(2 * HAND, BODY))?,
+                dense(isa, weights, "body.1", None)?,
             ],
-            join: dense(weights, "join", None)?,
+            join: dense(isa, weights, "join", None)?,
             first: Vec::new(),
             joined: Vec::new(),
         })
     }
 
-    fn run(&mut self, isa: Isa, features: &[f32], out: &mut [f32]) {
+    fn run(&mut self, features: &[f32], out: &mut [f32]) {
         let count = features.len() / FEATURES;
         let (hand, body) = (self.second.outputs(), self.body[1].outputs());
         let stride = 2 * hand + body;
@@ -143,10 +150,11 @@ impl Hands {
         for (first, second, from, to, present) in parts {
             let width = first.outputs();
             self.first.resize(count * width, 0.0);
-            let rows = Rows { numbers: &features[from..], stride: FEATURES, count };
-            first.run(isa, rows, None, Finish::Silu, &mut self.first, width);
-            let rows = Rows { numbers: &self.first, stride: width, count };
-            second.run(isa, rows, None, Finish::Silu, &mut self.joined[to..], stride);
+            let rows = Rows::every(FEATURES, &features[from..], count);
+            first.run(rows, None, Finish::Silu, &mut self.first, Places::Every(width));
+            let rows = Rows::every(width, &self.first, count);
+            let joined = &mut self.joined[to..];
+            second.run(rows, None, Finish::Silu, joined, Places::Every(stride));
             let all = self.joined.chunks_exact_mut(stride).zip(features.chunks_exact(FEATURES));
             for (joined, features) in all {
                 for number in &mut joined[to..to + second.outputs()] {
@@ -154,8 +162,8 @@ impl Hands {
                 }
             }
         }
-        let rows = Rows { numbers: &self.joined, stride, count };
-        self.join.run(isa, rows, None, Finish::Silu, out, self.join.outputs());
+        let rows = Rows::every(stride, &self.joined, count);
+        self.join.run(rows, None, Finish::Silu, out, Places::Every(self.join.outputs()));
     }
 }
 
@@ -166,13 +174,16 @@ impl KernelModel {
         let shape = spec.architecture.shape();
         let front = match &spec.architecture {
             Architecture::Landmarks(_) => {
-                Front::Landmarks(Box::new(Hands::new(weights, &spec.normalization)?))
+                Front::Landmarks(Box::new(Hands::new(isa, weights, &spec.normalization)?))
             }
             Architecture::Pixels(sizes) => {
-                let convolution = |index| dense(weights, &format!("conv.{index}"), None);
+                let convolution = |index| dense(isa, weights, &format!("conv.{index}"), None);
                 let convolutions = (0..sizes.channels.len()).map(convolution);
                 let convolutions = convolutions.collect::<Result<_, _>>()?;
-                Front::Pixels(pictures::Front::new(convolutions, dense(weights, "join", None)?))
+                Front::Pixels(pictures::Front::new(
+                    convolutions,
+                    dense(isa, weights, "join", None)?,
+                ))
             }
         };
         let mut ring = 0;
@@ -181,20 +192,21 @@ impl KernelModel {
             let context = shape.context(index);
             blocks.push(Block {
                 inward: normed(
+                    isa,
                     weights,
                     &format!("block.{index}.in"),
                     &format!("block.{index}.norm"),
                     1.0,
                 )?,
                 taps: numbers(weights, &format!("block.{index}.taps"))?,
-                outward: dense(weights, &format!("block.{index}.out"), None)?,
+                outward: dense(isa, weights, &format!("block.{index}.out"), None)?,
                 dilation,
                 context,
                 ring,
             });
             ring += context * shape.inner();
         }
-        let head = normed(weights, "head", "norm", 1.0 / spec.temperature)?;
+        let head = normed(isa, weights, "head", "norm", 1.0 / spec.temperature)?;
         Ok(Self { spec, isa, shape, front, blocks, head, scratch: Scratch::default() })
     }
 
@@ -239,11 +251,14 @@ impl Model for KernelModel {
     }
 
     fn new_state(&self) -> StreamState {
-        StreamState(vec![0.0; self.state_len()])
+        StreamState(vec![0.0; self.state_len()], None)
     }
 
     fn step(&mut self, hops: &mut [Hop<'_>]) -> Result<(), ModelError> {
         self.gather(hops)?;
+        if self.scratch.features.is_empty() {
+            return Ok(());
+        }
         let frame = self.spec.input.frame_len();
         let (isa, width) = (self.isa, self.shape.width);
         let s = &mut self.scratch;
@@ -251,8 +266,8 @@ impl Model for KernelModel {
         s.trunk.resize(count * width, 0.0);
         s.scales.resize(count, 0.0);
         match &mut self.front {
-            Front::Landmarks(hands) => hands.run(isa, &s.features, &mut s.trunk),
-            Front::Pixels(front) => front.run(isa, &s.features, &mut s.trunk),
+            Front::Landmarks(hands) => hands.run(&s.features, &mut s.trunk),
+            Front::Pixels(front) => front.run(&s.features, &mut s.trunk),
         }
         for index in 0..self.blocks.len() {
             self.block(index, hops);
@@ -261,8 +276,9 @@ impl Model for KernelModel {
         norms(isa, &s.trunk, width, &mut s.scales);
         let classes = self.spec.classes();
         s.logits.resize(count * classes, 0.0);
-        let rows = Rows { numbers: &s.trunk, stride: width, count };
-        self.head.run(isa, rows, Some(&s.scales), Finish::Store, &mut s.logits, classes);
+        let rows = Rows::every(width, &s.trunk, count);
+        let places = Places::Every(classes);
+        self.head.run(rows, Some(&s.scales), Finish::Store, &mut s.logits, places);
         log_softmax(isa, &mut s.logits, classes);
         let mut at = 0;
         for hop in hops {
@@ -304,8 +320,9 @@ impl KernelModel {
         s.inner.resize(count * inner, 0.0);
         s.mixed.resize(count * inner, 0.0);
         norms(isa, &s.trunk, width, &mut s.scales);
-        let rows = Rows { numbers: &s.trunk, stride: width, count };
-        block.inward.run(isa, rows, Some(&s.scales), Finish::Silu, &mut s.inner, inner);
+        let rows = Rows::every(width, &s.trunk, count);
+        let places = Places::Every(inner);
+        block.inward.run(rows, Some(&s.scales), Finish::Silu, &mut s.inner, places);
         let mut at = 0;
         for hop in hops.iter_mut() {
             let end = at + hop.features.len() / self.spec.input.frame_len() * inner;
@@ -316,7 +333,7 @@ impl KernelModel {
             block.mix(isa, ring, seen, &s.inner[at..end], &mut s.mixed[at..end]);
             at = end;
         }
-        let rows = Rows { numbers: &s.mixed, stride: inner, count };
-        block.outward.run(isa, rows, None, Finish::Add, &mut s.trunk, width);
+        let rows = Rows::every(inner, &s.mixed, count);
+        block.outward.run(rows, None, Finish::Add, &mut s.trunk, Places::Every(width));
     }
 }

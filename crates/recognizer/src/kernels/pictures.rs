@@ -1,112 +1,149 @@
-//! Convolutions as products: the 3×3 neighbourhoods of every second pixel, gathered a tile of rows
-//! at a time and multiplied at once.
+//! Convolutions as products: the 3×3 neighbourhoods of every second pixel, multiplied where they lie.
+//! Pictures have a frame of zeros, so that a neighbourhood is three pieces of three neighbouring
+//! lines wherever it is.
 
-use super::dense::{Dense, Rows};
+use super::dense::{Dense, Places, Rows};
 use super::element::Finish;
-use super::isa::Isa;
 use crate::features::picture::{CHANNELS, EDGE, PIXELS};
 
 /// Edge of a neighbourhood, pixels.
 const WINDOW: usize = 3;
-/// Neighbourhoods gathered at once.
-const GATHERED: usize = 96;
 /// Pictures that go through all convolutions together, so that they stay in the cache.
-const TOGETHER: usize = 8;
+const TOGETHER: usize = 4;
 
 /// All convolutions, and what joins the last one's output.
 #[derive(Clone, Debug)]
 pub(super) struct Front {
-    convolutions: Vec<Dense>,
+    convolutions: Vec<Convolution>,
     join: Dense,
-    gathered: Vec<f32>,
-    from: Vec<f32>,
-    to: Vec<f32>,
+    /// What the join looks at: the last convolution's output, or the pictures.
+    last: Vec<f32>,
 }
 
-impl Front {
-    pub(super) fn new(convolutions: Vec<Dense>, join: Dense) -> Self {
-        Self { convolutions, join, gathered: Vec::new(), from: Vec::new(), to: Vec::new() }
-    }
-
-    /// `PIXELS` numbers a frame of `features` → rows of the trunk's width in `out`.
-    pub(super) fn run(&mut self, isa: Isa, features: &[f32], out: &mut [f32]) {
-        let width = self.join.outputs();
-        let outs = out.chunks_mut(TOGETHER * width);
-        for (features, out) in features.chunks(TOGETHER * PIXELS).zip(outs) {
-            let frames = features.len() / PIXELS;
-            let (mut edge, mut channels) = (EDGE, CHANNELS);
-            for (index, convolution) in self.convolutions.iter().enumerate() {
-                let from = if index == 0 { features } else { &self.from };
-                let half = edge.div_ceil(2);
-                self.to.resize(frames * half * half * convolution.outputs(), 0.0);
-                let picture = Picture { edge, channels, frames };
-                picture.convolve(isa, convolution, from, &mut self.gathered, &mut self.to);
-                std::mem::swap(&mut self.from, &mut self.to);
-                (edge, channels) = (half, convolution.outputs());
-            }
-            let numbers = edge * edge * channels;
-            let from = if self.convolutions.is_empty() { features } else { &self.from };
-            let rows = Rows { numbers: from, stride: numbers, count: frames };
-            self.join.run(isa, rows, None, Finish::Silu, out, width);
-        }
-    }
+/// One convolution, with the pictures that it looks at.
+#[derive(Clone, Debug)]
+struct Convolution {
+    dense: Dense,
+    picture: Picture,
+    /// `TOGETHER` pictures.
+    input: Vec<f32>,
+    /// Where each neighbourhood begins in the input, line after line, picture after picture.
+    from: Vec<usize>,
+    /// Where each goes in the input of whoever comes next.
+    to: Vec<usize>,
 }
 
-/// Square pictures, channels innermost.
+/// Square pictures in a frame of zeros; channels innermost.
+#[derive(Clone, Copy, Debug)]
 struct Picture {
     edge: usize,
     channels: usize,
-    frames: usize,
+    /// Pixels of a line, those of the frame included.
+    line: usize,
+    /// Pixels of the frame before the first one of a line, and lines before the first.
+    before: usize,
 }
 
 impl Picture {
-    fn convolve(
-        &self,
-        isa: Isa,
-        convolution: &Dense,
-        from: &[f32],
-        gathered: &mut Vec<f32>,
-        to: &mut [f32],
-    ) {
-        let half = self.edge.div_ceil(2);
-        let patch = WINDOW * WINDOW * self.channels;
-        let places = self.frames * half * half;
-        gathered.resize(GATHERED * patch, 0.0);
-        let mut first = 0;
-        while first < places {
-            let count = GATHERED.min(places - first);
-            let patches = gathered.chunks_exact_mut(patch);
-            for (place, patch) in (first..first + count).zip(patches) {
-                let (frame, within) = (place / (half * half), place % (half * half));
-                self.gather(from, frame, within / half, within % half, patch);
-            }
-            let outputs = convolution.outputs();
-            let rows = Rows { numbers: gathered, stride: patch, count };
-            let out = &mut to[first * outputs..];
-            convolution.run(isa, rows, None, Finish::Silu, out, outputs);
-            first += count;
+    /// A picture whose every second pixel is the middle of a neighbourhood.
+    fn framed(edge: usize, channels: usize) -> Self {
+        Self { edge, channels, line: 2 * edge.div_ceil(2) + 1, before: 1 }
+    }
+
+    /// A picture without a frame.
+    fn bare(edge: usize, channels: usize) -> Self {
+        Self { edge, channels, line: edge, before: 0 }
+    }
+
+    /// Numbers of a picture.
+    fn len(self) -> usize {
+        self.line * self.line * self.channels
+    }
+
+    /// Where pixel x of line y begins, both counted with the frame.
+    fn place(self, frame: usize, y: usize, x: usize) -> usize {
+        frame * self.len() + (y * self.line + x) * self.channels
+    }
+}
+
+impl Convolution {
+    fn new(dense: Dense, picture: Picture, next: Picture) -> Self {
+        let places = |place: &dyn Fn(usize, usize, usize) -> usize| -> Vec<usize> {
+            let lines = |frame| (0..next.edge).map(move |y| (frame, y));
+            let pixels = |(frame, y)| (0..next.edge).map(move |x| (frame, y, x));
+            let all = (0..TOGETHER).flat_map(lines).flat_map(pixels);
+            all.map(|(frame, y, x)| place(frame, y, x)).collect()
+        };
+        Self {
+            dense: dense.in_parts(WINDOW),
+            picture,
+            input: vec![0.0; TOGETHER * picture.len()],
+            from: places(&|frame, y, x| picture.place(frame, 2 * y, 2 * x)),
+            to: places(&|frame, y, x| next.place(frame, y + next.before, x + next.before)),
         }
     }
 
-    /// The neighbourhood of one place of the output; what lies outside the picture is 0.
-    fn gather(&self, from: &[f32], frame: usize, y: usize, x: usize, patch: &mut [f32]) {
-        let row_of_patch = WINDOW * self.channels;
-        for (down, out) in patch.chunks_exact_mut(row_of_patch).enumerate() {
-            // One pixel further up than the middle; wraps below 0.
-            let row = (2 * y + down).wrapping_sub(1);
-            if row >= self.edge {
-                out.fill(0.0);
-                continue;
-            }
-            let begin = (frame * self.edge + row) * self.edge * self.channels;
-            let line = &from[begin..begin + self.edge * self.channels];
-            let left = 2 * x * self.channels;
-            let (skip, start) = if x == 0 { (self.channels, 0) } else { (0, left - self.channels) };
-            let end = (start + row_of_patch - skip).min(line.len());
-            let copied = end - start;
-            out[..skip].fill(0.0);
-            out[skip..skip + copied].copy_from_slice(&line[start..end]);
-            out[skip + copied..].fill(0.0);
+    /// So many pictures, from its own input to the next one's.
+    fn run(&self, pictures: usize, out: &mut [f32]) {
+        let count = self.from.len() / TOGETHER * pictures;
+        let apart = self.picture.line * self.picture.channels;
+        let places = Places::At(&self.from);
+        let rows = Rows { numbers: &self.input, places, count, apart };
+        self.dense.run(rows, None, Finish::Silu, out, Places::At(&self.to));
+    }
+}
+
+impl Front {
+    /// The convolutions in order, and what joins the output of the last.
+    pub(super) fn new(convolutions: Vec<Dense>, join: Dense) -> Self {
+        let mut pictures = vec![Picture::framed(EDGE, CHANNELS)];
+        for (index, dense) in convolutions.iter().enumerate() {
+            let half = pictures[index].edge.div_ceil(2);
+            let last = index + 1 == convolutions.len();
+            let next = if last { Picture::bare } else { Picture::framed };
+            pictures.push(next(half, dense.outputs()));
+        }
+        let all = convolutions.into_iter().zip(pictures.windows(2));
+        let convolution =
+            |(dense, pair): (Dense, &[Picture])| Convolution::new(dense, pair[0], pair[1]);
+        Self { convolutions: all.map(convolution).collect(), join, last: Vec::new() }
+    }
+
+    /// `PIXELS` numbers a frame of `features` → rows of the trunk's width in `out`.
+    pub(super) fn run(&mut self, features: &[f32], out: &mut [f32]) {
+        let width = self.join.outputs();
+        let outs = out.chunks_mut(TOGETHER * width);
+        for (features, out) in features.chunks(TOGETHER * PIXELS).zip(outs) {
+            let pictures = features.len() / PIXELS;
+            let seen = convolve(&mut self.convolutions, &mut self.last, pictures, features);
+            let rows = Rows::every(seen.len() / pictures, seen, pictures);
+            self.join.run(rows, None, Finish::Silu, out, Places::Every(width));
         }
     }
+}
+
+/// What the last convolution says of so many pictures; it is put into `out`.
+fn convolve<'a>(
+    convolutions: &mut [Convolution],
+    out: &'a mut Vec<f32>,
+    pictures: usize,
+    features: &'a [f32],
+) -> &'a [f32] {
+    let Some(first) = convolutions.first_mut() else { return features };
+    for (index, line) in features.chunks_exact(EDGE * CHANNELS).enumerate() {
+        let at = first.picture.place(index / EDGE, index % EDGE + 1, 1);
+        first.input[at..at + line.len()].copy_from_slice(line);
+    }
+    for index in 1..convolutions.len() {
+        let (before, after) = convolutions.split_at_mut(index);
+        if let (Some(here), Some(next)) = (before.last(), after.first_mut()) {
+            here.run(pictures, &mut next.input);
+        }
+    }
+    if let Some(last) = convolutions.last() {
+        let outputs = last.dense.outputs();
+        out.resize(last.from.len() / TOGETHER * pictures * outputs, 0.0);
+        last.run(pictures, out);
+    }
+    out
 }

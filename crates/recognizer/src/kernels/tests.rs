@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
-use super::dense::{Dense, Rows};
+use super::dense::{Dense, Places, Rows};
 use super::element::Finish;
 use super::{Isa, KernelModel};
 use crate::model::net::CandleModel;
@@ -44,6 +44,7 @@ fn spec(architecture: Architecture, labels: usize, seed: u64) -> ModelSpec {
         },
         architecture,
         data_hash: String::new(),
+        language: None,
     }
 }
 
@@ -117,12 +118,13 @@ proptest! {
         let x = numbers(rows * (inputs + gap), seed + 2);
         let scales = numbers(rows, seed + 3);
         let before = numbers(rows * (outputs + gap), seed + 4);
-        let dense = Dense::new(&weight, &bias);
         for isa in Isa::all() {
+            let dense = Dense::new(isa, &weight, &bias);
             for finish in [Finish::Store, Finish::Add, Finish::Silu] {
                 let mut out = before.clone();
-                let all = Rows { numbers: &x, stride: inputs + gap, count: rows };
-                dense.run(isa, all, Some(&scales), finish, &mut out, outputs + gap);
+                let all = Rows::every(inputs + gap, &x, rows);
+                let places = Places::Every(outputs + gap);
+                dense.run(all, Some(&scales), finish, &mut out, places);
                 for row in 0..rows {
                     for column in 0..outputs {
                         let x = &x[row * (inputs + gap)..][..inputs];

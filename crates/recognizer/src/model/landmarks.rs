@@ -3,6 +3,7 @@
 use candle_core::{Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::layers::silu;
 use super::trunk::{Dense, Named, Shape, Weights, dense};
 use super::{ModelError, Normalization};
 use crate::features::{BODY, BODY_PRESENT, FEATURES, HAND, HAND_PRESENT};
@@ -83,13 +84,15 @@ impl Encoder {
         let hands = Tensor::cat(&[x.narrow(1, 0, HAND)?, x.narrow(1, HAND, HAND)?], 0)?;
         let here = [HAND_PRESENT, HAND + HAND_PRESENT].map(|at| raw.narrow(1, at, 1));
         let [right, left] = here;
-        let hands = self.hand[0].forward(&hands)?.silu()?;
-        let hands = self.hand[1].forward(&hands)?.silu()?;
-        let hands = hands.broadcast_mul(&Tensor::cat(&[right?, left?], 0)?)?;
-        let body = self.body[0].forward(&x.narrow(1, 2 * HAND, BODY)?.contiguous()?)?.silu()?;
-        let body = self.body[1].forward(&body)?.silu()?;
-        let body = body.broadcast_mul(&raw.narrow(1, 2 * HAND + BODY_PRESENT, 1)?)?;
+        let here = Tensor::cat(&[right?, left?], 0)?;
+        let hands = silu(&self.hand[0].forward(&hands)?)?;
+        let hands = silu(&self.hand[1].forward(&hands)?)?;
+        let hands = hands.broadcast_mul(&here.to_dtype(hands.dtype())?)?;
+        let body = silu(&self.body[0].forward(&x.narrow(1, 2 * HAND, BODY)?.contiguous()?)?)?;
+        let body = silu(&self.body[1].forward(&body)?)?;
+        let here = raw.narrow(1, 2 * HAND + BODY_PRESENT, 1)?;
+        let body = body.broadcast_mul(&here.to_dtype(body.dtype())?)?;
         let (right, left) = (hands.narrow(0, 0, rows)?, hands.narrow(0, rows, rows)?);
-        self.join.forward(&Tensor::cat(&[right, left, body], 1)?)?.silu()
+        silu(&self.join.forward(&Tensor::cat(&[right, left, body], 1)?)?)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::{D, Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::trunk::{Named, Shape, Trunk, Weights};
+use super::trunk::{Named, Past, Shape, Trunk, Weights};
 use super::{Hop, Input, Model, ModelError, ModelSpec, Normalization, StreamState};
 use super::{landmarks, pixels};
 
@@ -107,13 +107,22 @@ impl Net {
         past: &[Tensor],
         drop: Option<&[Tensor]>,
     ) -> Result<(Tensor, Vec<Tensor>)> {
+        self.trunk.forward(&self.front(x)?, x.dim(0)?, past, drop)
+    }
+
+    /// The same with the past wherever `past` keeps it.
+    pub(crate) fn run(&self, x: &Tensor, past: &mut dyn Past) -> Result<Tensor> {
+        self.trunk.run(&self.front(x)?, x.dim(0)?, past, None)
+    }
+
+    /// x `[b, t, numbers of a frame]` → `[b · t, width]`.
+    fn front(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, frames, _) = x.dims3()?;
         let x = x.reshape((batch * frames, self.frame))?;
-        let x = match &self.front {
-            Front::Landmarks(encoder) => encoder.forward(&x)?,
-            Front::Pixels(encoder) => encoder.forward(&x)?,
-        };
-        self.trunk.forward(x, batch, past, drop)
+        match &self.front {
+            Front::Landmarks(encoder) => encoder.forward(&x),
+            Front::Pixels(encoder) => encoder.forward(&x),
+        }
     }
 
     /// The past of `batch` streams in which nothing has happened.
@@ -208,7 +217,7 @@ impl Model for CandleModel {
     }
 
     fn new_state(&self) -> StreamState {
-        StreamState(vec![0.0; self.net.trunk.shape().state_len()])
+        StreamState(vec![0.0; self.net.trunk.shape().state_len()], None)
     }
 
     fn step(&mut self, hops: &mut [Hop<'_>]) -> std::result::Result<(), ModelError> {

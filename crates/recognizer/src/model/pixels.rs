@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::ModelError;
-use super::layers::patches;
+use super::layers::{patches, silu};
 use super::trunk::{Dense, Named, Shape, Weights, dense};
 use crate::features::picture::{CHANNELS, EDGE};
 
@@ -92,9 +92,9 @@ impl Encoder {
         for convolution in &self.convolutions {
             let seen = patches(&x)?;
             let (_, high, wide, window) = seen.dims4()?;
-            let out = convolution.forward(&seen.reshape((rows * high * wide, window))?)?.silu()?;
+            let out = silu(&convolution.forward(&seen.reshape((rows * high * wide, window))?)?)?;
             x = out.reshape((rows, high, wide, ()))?;
         }
-        self.join.forward(&x.reshape((rows, ()))?)?.silu()
+        silu(&self.join.forward(&x.reshape((rows, ()))?)?)
     }
 }

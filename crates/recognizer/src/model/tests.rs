@@ -41,6 +41,7 @@ fn model() -> CandleModel {
         temperature: 1.0,
         normalization: Normalization { mean: vec![0.1; FEATURES], scale: vec![0.9; FEATURES] },
         data_hash: String::new(),
+        language: None,
     };
     let mut seed = 0;
     let mut weights = BTreeMap::new();

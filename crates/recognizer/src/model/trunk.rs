@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::ModelError;
-use super::layers::{depthwise, linear, rms_norm};
+use super::layers::{depthwise, linear, rms_norm, silu};
 
 /// How a weight begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,8 +95,44 @@ impl Dense {
         Ok(Self { weight, bias: take(weights, &format!("{name}.bias"))? })
     }
 
+    /// In the weights' own precision, whatever x comes in.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        linear(x, &self.weight, &self.bias)
+        linear(&x.to_dtype(self.weight.dtype())?, &self.weight, &self.bias)
+    }
+}
+
+/// What the blocks' convolutions take the past from, and leave the new past in.
+pub(crate) trait Past {
+    /// One block's causal convolution: inner `[b, t, inner]`, taps `[k, inner]` → `[b, t, inner]`
+    /// after its SiLU.
+    fn mix(
+        &mut self,
+        block: usize,
+        inner: Tensor,
+        taps: &Tensor,
+        dilation: usize,
+    ) -> Result<Tensor>;
+}
+
+/// Past that comes and goes as tensors, one `[b, context, inner]` a block.
+struct Carried<'a> {
+    before: &'a [Tensor],
+    after: Vec<Tensor>,
+}
+
+impl Past for Carried<'_> {
+    fn mix(
+        &mut self,
+        block: usize,
+        inner: Tensor,
+        taps: &Tensor,
+        dilation: usize,
+    ) -> Result<Tensor> {
+        let before = &self.before[block];
+        let frames = inner.dim(1)?;
+        let all = Tensor::cat(&[before, &inner], 1)?;
+        self.after.push(all.narrow(1, frames, before.dim(1)?)?);
+        silu(&depthwise(&all, taps, dilation)?)
     }
 }
 
@@ -141,21 +177,34 @@ impl Trunk {
     /// `[b, 1, 1]` (training only).
     pub(super) fn forward(
         &self,
-        mut x: Tensor,
+        x: &Tensor,
         batch: usize,
         past: &[Tensor],
         drop: Option<&[Tensor]>,
     ) -> Result<(Tensor, Vec<Tensor>)> {
+        let mut carried = Carried { before: past, after: Vec::with_capacity(past.len()) };
+        let logits = self.run(x, batch, &mut carried, drop)?;
+        Ok((logits, carried.after))
+    }
+
+    /// The same with the past wherever `past` keeps it. Between the blocks numbers stay in f32,
+    /// in the blocks they have the weights' precision.
+    pub(super) fn run(
+        &self,
+        x: &Tensor,
+        batch: usize,
+        past: &mut dyn Past,
+        drop: Option<&[Tensor]>,
+    ) -> Result<Tensor> {
+        let mut x = x.to_dtype(DType::F32)?;
         let (rows, width, inner_width) = (x.dim(0)?, self.shape.width, self.shape.inner());
         let frames = rows / batch;
-        let mut carried = Vec::with_capacity(past.len());
-        for (index, (block, past)) in self.blocks.iter().zip(past).enumerate() {
-            let inner = block.inward.forward(&rms_norm(&x, &block.norm)?)?.silu()?;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let inner = silu(&block.inward.forward(&rms_norm(&x, &block.norm)?)?)?;
             let inner = inner.reshape((batch, frames, inner_width))?;
-            let inner = Tensor::cat(&[past, &inner], 1)?;
-            carried.push(inner.narrow(1, frames, self.shape.context(index))?);
-            let mixed = depthwise(&inner, &block.taps, block.dilation)?.silu()?;
-            let mut out = block.outward.forward(&mixed.reshape((rows, inner_width))?)?;
+            let mixed = past.mix(index, inner, &block.taps, block.dilation)?;
+            let out = block.outward.forward(&mixed.reshape((rows, inner_width))?)?;
+            let mut out = out.to_dtype(DType::F32)?;
             if let Some(drop) = drop {
                 let shaped = out.reshape((batch, frames, width))?.broadcast_mul(&drop[index])?;
                 out = shaped.reshape((rows, width))?;
@@ -163,7 +212,7 @@ impl Trunk {
             x = (x + out)?;
         }
         let logits = self.head.forward(&rms_norm(&x, &self.norm)?)?;
-        Ok((logits.reshape((batch, frames, ()))?, carried))
+        logits.reshape((batch, frames, ()))
     }
 
     /// The past of `batch` streams in which nothing has happened.

@@ -28,6 +28,11 @@ const BODY_PAIRS: [(usize, usize); 16] = [
 /// Where each finger begins: its first point after the wrist.
 const FINGERS: [usize; 5] = [1, 5, 9, 13, 17];
 
+/// The longest time between two frames of a slow camera, in ticks.
+const SLOWEST: f32 = 1.5;
+/// How far a frame's time may lie from where it belongs, in ticks.
+const JITTER: f32 = 0.09;
+
 /// What is the same for a whole sequence: the signer, the camera.
 pub(crate) struct Scene {
     mirrored: bool,
@@ -116,13 +121,13 @@ pub(crate) fn mirror(frame: &mut Frame) {
     }
 }
 
-/// What differs from sign to sign: tempo, cut, place of hands and body, noise, gaps. Times are
-/// left at one frame a tick from 0; the frames keep their order.
-pub(crate) fn perform(frames: &[Frame], dice: &mut Dice) -> Vec<Frame> {
+/// What differs from sign to sign: tempo, cut, place of hands and body, noise, gaps. `interval` is
+/// the time between two frames, in ticks; the frames keep their order, and have no times yet.
+pub(crate) fn perform(frames: &[Frame], interval: f32, dice: &mut Dice) -> Vec<Frame> {
     let count = frames.len();
     let cut = |dice: &mut Dice| dice.even(0.0, 0.15) * count as f32;
     let (first, last) = (cut(dice), count as f32 - 1.0 - cut(dice));
-    let tempo = dice.even(0.65, 1.4);
+    let tempo = interval * dice.even(0.65, 1.4);
     let mut played = stretch(frames, first, last, tempo);
     let width = shoulders(&played).unwrap_or(0.25 * played[0].width);
     let place = Place::random(dice, width);
@@ -260,6 +265,20 @@ fn mix<const N: usize>(
     }
 }
 
+/// The time between two frames of a sequence, in ticks: mostly one; with probability `slow` that of
+/// a camera or a connection that is slower.
+pub(crate) fn interval(slow: f32, dice: &mut Dice) -> f32 {
+    if dice.chance(slow) { dice.even(1.0, SLOWEST) } else { 1.0 }
+}
+
+/// Gives frames the times of a stream with that many ticks between frames, not quite even.
+pub(crate) fn film_at(interval: f32, frames: &mut [Frame], dice: &mut Dice) {
+    for (index, frame) in frames.iter_mut().enumerate() {
+        let at = (index as f32 + 0.5) * interval + dice.even(-JITTER, JITTER);
+        frame.time_us = (f64::from(at) * TICK_US as f64) as u64;
+    }
+}
+
 /// Gives frames the times of an even stream, one a tick.
 pub(crate) fn clock(frames: &mut [Frame]) {
     for (index, frame) in frames.iter_mut().enumerate() {
@@ -282,7 +301,7 @@ pub(crate) fn palm(hand: &[Point; 21]) -> f32 {
 
 /// Turns a hand about its wrist, in the picture's plane only: depths are too rough to be turned
 /// into places.
-fn turn(hand: &mut [Point; 21], angle: f32) {
+pub(crate) fn turn(hand: &mut [Point; 21], angle: f32) {
     let (sin, cos) = angle.sin_cos();
     let wrist = hand[0];
     for point in hand {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{TrainOptions, TrainReport};
+use super::{Loss, TrainOptions, TrainReport, served};
 use crate::model::{Architecture, Kind, ModelSpec};
 
 /// More signers than this are told together.
@@ -64,10 +64,13 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
     if !options.command.is_empty() {
         let _ = writeln!(card, "```\n{}\n```\n", options.command);
     }
+    let loss = match options.loss {
+        Loss::Framewise => "framewise cross-entropy on sets of allowed classes",
+        Loss::Ctc => "connectionist temporal classification",
+    };
     let _ = writeln!(
         card,
-        "{} clips, {} updates of {} spliced sequences, seed {}, {:.0} s. Loss: framewise \
-         cross-entropy on sets of allowed classes. The last file numbers of each label and signer \
+        "{} clips, {} updates of {} spliced sequences, seed {}, {:.0} s. Loss: {loss}. The last file numbers of each label and signer \
          ({} clips) were kept for validation. Data digest `{}`.\n",
         report.clips,
         options.steps,
@@ -104,21 +107,5 @@ fn tables(card: &mut String, spec: &ModelSpec, report: &TrainReport) {
         report.validation_clips,
         100.0 * report.validation_top1
     );
-    if report.held_out.len() > MANY {
-        let signers = report.held_out.len();
-        let all: usize = report.held_out.iter().map(|(_, clips, _)| clips).sum();
-        let right: f32 = report.held_out.iter().map(|(_, n, top1)| *n as f32 * top1).sum();
-        let worst = report.held_out.iter().map(|(.., top1)| *top1).fold(1.0, f32::min);
-        let _ = writeln!(
-            card,
-            "| {signers} signers, never trained on (the worst: {:.1} %) | {all} | {:.1} % |",
-            100.0 * worst,
-            100.0 * right / all.max(1) as f32
-        );
-    } else {
-        for (signer, clips, top1) in &report.held_out {
-            let top1 = 100.0 * top1;
-            let _ = writeln!(card, "| signer {signer}, never trained on | {clips} | {top1:.1} % |");
-        }
-    }
+    served::tables(card, &report.held_out);
 }

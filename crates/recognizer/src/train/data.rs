@@ -150,10 +150,14 @@ pub fn read_photo(path: &Path, digest: &mut Sha256) -> Result<Gray, TrainError> 
 /// The frames of one file.
 pub fn read(path: &Path, digest: &mut Sha256) -> Result<Vec<Frame>, TrainError> {
     let failed = |source| TrainError::File { action: "read", path: path.to_owned(), source };
-    let bytes = std::fs::read(path).map_err(failed)?;
-    digest.update(&bytes);
+    parse(path, &std::fs::read(path).map_err(failed)?, digest)
+}
+
+/// The frames of a file that was read already; `path` is for saying whose fault it is.
+pub fn parse(path: &Path, bytes: &[u8], digest: &mut Sha256) -> Result<Vec<Frame>, TrainError> {
+    digest.update(bytes);
     let wrong = |source| TrainError::Clip { path: path.to_owned(), source: Box::new(source) };
-    Ok(clips::pose::parse(&bytes).map_err(wrong)?.frames)
+    Ok(clips::pose::parse(bytes).map_err(wrong)?.frames)
 }
 
 fn count_siblings<T>(clips: &mut [Clip<T>]) {

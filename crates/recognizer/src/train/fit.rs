@@ -11,7 +11,9 @@ use super::material::{Material, Source};
 use super::optimizer::Optimizer;
 use super::random::Dice;
 use super::splice::{MAX_FRAMES, Sequence};
-use super::{Progress, TrainError, TrainOptions, TrainReport, card, loss, pictures};
+use super::{
+    Loss, Progress, TrainError, TrainOptions, TrainReport, card, ctc, loss, pictures, served,
+};
 use crate::features::picture::Gray;
 use crate::model::net::Net;
 use crate::model::{Architecture, BLANK, Kind, Label, ModelSpec, Normalization};
@@ -93,7 +95,7 @@ fn train<T: Material>(
     let validation = split.validation;
     let signers = signers(&split.train);
     let class = |label: &str| class.get(label).copied().unwrap_or(BLANK as u32);
-    let corpus = T::Corpus::new(split.train, &class);
+    let corpus = T::Corpus::new(split.train, &class, options.variety);
     let net = Net::new(&spec.architecture, &spec.normalization, &optimizer.weights(), &device)?;
     let begun = Instant::now();
     let mut curve = Vec::new();
@@ -104,7 +106,7 @@ fn train<T: Material>(
         let mut dice = Dice::new(options.seed, 1 + optimizer.step as u64);
         let sequences: Vec<Sequence> =
             (0..options.batch).map(|_| corpus.sequence(&mut dice)).collect();
-        let loss = update(&net, &mut optimizer, &sequences, &mut dice, &spec)?;
+        let loss = update(&net, &mut optimizer, &sequences, &mut dice, (&spec, options.loss))?;
         losses.push(loss);
         if optimizer.step.is_multiple_of(check_every) || optimizer.step == options.steps {
             let measured = measure(&spec, &optimizer.averages(), &validation)?;
@@ -143,15 +145,10 @@ fn finish<T: Material>(
         seconds,
         held_out: Vec::new(),
     };
-    let mut pairs = on_validation.pairs;
-    for signer in &options.hold_out {
-        let own: Vec<Clip<T>> = held_out.iter().filter(|c| &c.signer == signer).cloned().collect();
-        let measured = measure(spec, &weights, &own)?;
-        report.held_out.push((signer.clone(), measured.pairs.len(), measured.top1));
-        if !measured.pairs.is_empty() {
-            pairs = measured.pairs;
-        }
-    }
+    let pairs = match measure(spec, &weights, held_out)?.pairs {
+        none if none.is_empty() => on_validation.pairs,
+        pairs => pairs,
+    };
     let file = |name: &str| options.out.join(name);
     let failed = |name: &str| {
         let path = file(name);
@@ -161,6 +158,8 @@ fn finish<T: Material>(
     candle_core::safetensors::save(&weights, file("weights.safetensors"))?;
     let json = serde_json::to_string_pretty(spec).map_err(crate::model::ModelError::from)?;
     std::fs::write(file("model.json"), json + "\n").map_err(failed("model.json"))?;
+    report.held_out = served::measure(options, spec)?;
+    report.held_out.extend(served::of_others(&options.cross)?);
     let card = card::write(options, spec, &report);
     std::fs::write(file("MODEL_CARD.md"), card).map_err(failed("MODEL_CARD.md"))?;
     pictures::learning_curve(&file("learning_curve.svg"), curve)?;
@@ -225,6 +224,7 @@ fn describe<T: Material>(
         temperature: 1.0,
         normalization: Normalization::default(),
         data_hash,
+        language: None,
     }
 }
 
@@ -234,7 +234,7 @@ fn update(
     optimizer: &mut Optimizer,
     sequences: &[Sequence],
     dice: &mut Dice,
-    spec: &ModelSpec,
+    (spec, kind): (&ModelSpec, Loss),
 ) -> Result<f32, TrainError> {
     let device = Device::Cpu;
     let batch = sequences.len();
@@ -260,7 +260,14 @@ fn update(
     let drops = (0..blocks).map(|_| drop(dice)).collect::<Result<Vec<_>, _>>()?;
     let (logits, _) = net.forward(&x, &net.no_past(batch, &device)?, Some(&drops))?;
     let logits = logits.reshape((batch * frames, spec.classes()))?;
-    let loss = loss::framewise(&logits, &allowed)?;
+    let loss = match kind {
+        Loss::Framewise => loss::framewise(&logits, &allowed)?,
+        Loss::Ctc => {
+            let said: Vec<(usize, &[u32])> =
+                sequences.iter().map(|s| (s.allowed.len(), s.signs.as_slice())).collect();
+            ctc::ctc(&logits, &said)?
+        }
+    };
     optimizer.update(&loss.backward()?)?;
     Ok(loss.to_scalar::<f32>()?)
 }

@@ -10,7 +10,7 @@ use super::data::{self, Clip, VALIDATION_SHARE};
 use super::photos::Photos;
 use super::random::Dice;
 use super::splice::{Corpus, Sequence, extract};
-use super::{TrainError, stats};
+use super::{TrainError, Variety, stats};
 use crate::decode::EmissionSettings;
 use crate::features::Senses;
 use crate::features::picture::Gray;
@@ -42,8 +42,8 @@ pub trait Material: Sized + Clone {
 
 /// Where training sequences come from.
 pub trait Source<T> {
-    /// `class` tells the class of a label (blank for the empty one).
-    fn new(clips: Vec<Clip<T>>, class: &dyn Fn(&str) -> u32) -> Self;
+    /// `class` tells the class of a label (blank for the empty one), `variety` what is made up.
+    fn new(clips: Vec<Clip<T>>, class: &dyn Fn(&str) -> u32, variety: Variety) -> Self;
     /// The clips it draws from.
     fn clips(&self) -> &[Clip<T>];
     /// One sequence by chance.

@@ -4,6 +4,7 @@
 
 use std::f32::consts::PI;
 
+use super::Variety;
 use super::data::Clip;
 use super::material::Source;
 use super::random::Dice;
@@ -29,7 +30,7 @@ pub struct Photos {
 }
 
 impl Source<Gray> for Photos {
-    fn new(clips: Vec<Clip<Gray>>, class: &dyn Fn(&str) -> u32) -> Self {
+    fn new(clips: Vec<Clip<Gray>>, class: &dyn Fn(&str) -> u32, _: Variety) -> Self {
         let classes: Vec<u32> = clips.iter().map(|clip| class(&clip.label)).collect();
         let last = classes.iter().max().copied().unwrap_or(BLANK as u32);
         let of = |class: u32| (0..clips.len()).filter(|&i| classes[i] == class).collect();
@@ -70,7 +71,12 @@ impl Source<Gray> for Photos {
             features.extend_from_slice(numbers.unwrap_or_default());
             allowed.push(set);
         }
-        Sequence { features, allowed }
+        let mut signs = vec![first.class];
+        if change < FRAMES && second.class != first.class {
+            signs.push(second.class);
+        }
+        signs.retain(|&class| class != BLANK as u32);
+        Sequence { features, allowed, signs }
     }
 }
 

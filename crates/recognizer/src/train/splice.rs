@@ -3,10 +3,12 @@
 
 use clips::landmarks::{Frame, Point};
 
-use super::augment::{Scene, between, clock, palm, perform, shoulders};
+use super::Variety;
+use super::augment::{Scene, between, clock, film_at, interval, palm, perform, shoulders};
 use super::data::Clip;
 use super::material::Source;
 use super::random::Dice;
+use super::wander::{poses, wander};
 use crate::features::{Extractor, FEATURES};
 use crate::model::BLANK;
 
@@ -29,6 +31,8 @@ pub struct Sequence {
     pub(crate) features: Vec<f32>,
     /// For each frame the classes that are right.
     pub(crate) allowed: Vec<Vec<u32>>,
+    /// The signs in their order.
+    pub(crate) signs: Vec<u32>,
 }
 
 /// What a sequence is made of.
@@ -64,10 +68,11 @@ pub struct Corpus {
     classes: Vec<u32>,
     pools: Vec<Pool>,
     donors: Vec<usize>,
+    variety: Variety,
 }
 
 impl Source<Vec<Frame>> for Corpus {
-    fn new(clips: Vec<Clip>, class: &dyn Fn(&str) -> u32) -> Self {
+    fn new(clips: Vec<Clip>, class: &dyn Fn(&str) -> u32, variety: Variety) -> Self {
         let classes: Vec<u32> = clips.iter().map(|clip| class(&clip.label)).collect();
         let body: Vec<bool> = clips.iter().map(Clip::has_body).collect();
         let mut signers: Vec<&str> = clips.iter().map(|clip| clip.signer.as_str()).collect();
@@ -93,7 +98,7 @@ impl Source<Vec<Frame>> for Corpus {
             }
         }
         let donors = (0..clips.len()).filter(|&index| body[index]).collect();
-        Self { clips, classes, pools, donors }
+        Self { clips, classes, pools, donors, variety }
     }
 
     fn clips(&self) -> &[Clip] {
@@ -104,33 +109,52 @@ impl Source<Vec<Frame>> for Corpus {
         let pool = self.pool(dice);
         let donor = (pool.mode == Mode::Mixed && !self.donors.is_empty())
             .then(|| &self.clips[self.donors[dice.below(self.donors.len())]]);
+        let slow = self.variety.slow;
+        let interval = if slow > 0.0 { interval(slow, dice) } else { 1.0 };
         let mut story = Story::default();
         story.pause(dice, 0.3, None);
         let count = CLIPS.0 + dice.below(CLIPS.1 - CLIPS.0 + 1);
         for _ in 0..count {
-            let index = pool.draw(dice);
-            let clip = &self.clips[index];
-            let mut frames = if clip.stills {
-                let photo = clip.frames[dice.below(clip.frames.len())].clone();
-                perform(&vec![photo; STILL_FRAMES], dice)
-            } else {
-                perform(&clip.frames, dice)
-            };
+            let (mut frames, class) = self.take(pool, interval, dice);
             if let Some(donor) = donor.filter(|_| frames.iter().all(|f| f.body.is_none())) {
                 graft(&mut frames, donor, dice);
             }
-            story.add(frames, self.classes[index], dice);
+            story.add(frames, class, dice);
             story.pause(dice, 0.12, donor);
         }
-        story.frames.truncate(MAX_FRAMES);
-        story.allowed.truncate(MAX_FRAMES);
+        let signs = story.cut();
         Scene::random(dice).film(&mut story.frames);
-        clock(&mut story.frames);
-        Sequence { features: extract(&story.frames), allowed: story.allowed }
+        if slow > 0.0 {
+            film_at(interval, &mut story.frames, dice);
+        } else {
+            clock(&mut story.frames);
+        }
+        Sequence { features: extract(&story.frames), allowed: story.allowed, signs }
     }
 }
 
 impl Corpus {
+    /// One clip of the pool as it might have been performed, or hands that say nothing.
+    fn take(&self, pool: &Pool, interval: f32, dice: &mut Dice) -> (Vec<Frame>, u32) {
+        let wander_share = self.variety.wander;
+        if pool.mode == Mode::Signing && wander_share > 0.0 && dice.chance(wander_share) {
+            let poses: Vec<&Clip> = (0..poses(dice))
+                .map(|_| &self.clips[pool.draw(dice)])
+                .filter(|clip| !clip.stills)
+                .collect();
+            return (wander(&poses, dice), BLANK as u32);
+        }
+        let index = pool.draw(dice);
+        let clip = &self.clips[index];
+        let frames = if clip.stills {
+            let photo = clip.frames[dice.below(clip.frames.len())].clone();
+            perform(&vec![photo; STILL_FRAMES], interval, dice)
+        } else {
+            perform(&clip.frames, interval, dice)
+        };
+        (frames, self.classes[index])
+    }
+
     fn pool(&self, dice: &mut Dice) -> &Pool {
         let total: f32 = self.pools.iter().map(|pool| pool.share).sum();
         let mut at = dice.even(0.0, total);
@@ -177,6 +201,8 @@ pub(crate) fn extract(frames: &[Frame]) -> Vec<f32> {
 struct Story {
     frames: Vec<Frame>,
     allowed: Vec<Vec<u32>>,
+    /// Each sign and the frame in its middle.
+    signs: Vec<(u32, usize)>,
     last: Option<u32>,
 }
 
@@ -193,6 +219,9 @@ impl Story {
             }
         }
         let opening = (frames.len() as f32 * OPENING) as usize;
+        if class != BLANK as u32 {
+            self.signs.push((class, self.frames.len() + frames.len() / 2));
+        }
         for (index, frame) in frames.into_iter().enumerate() {
             let mut allowed = vec![class];
             if index < opening && class != BLANK as u32 {
@@ -205,6 +234,14 @@ impl Story {
             self.allowed.push(allowed);
         }
         self.last = Some(class);
+    }
+
+    /// Cuts what is too long; the signs of which more than half is left.
+    fn cut(&mut self) -> Vec<u32> {
+        self.frames.truncate(MAX_FRAMES);
+        self.allowed.truncate(MAX_FRAMES);
+        let left = self.signs.iter().filter(|(_, middle)| *middle < MAX_FRAMES);
+        left.map(|(class, _)| *class).collect()
     }
 
     /// What may be said between the last sign and the next.

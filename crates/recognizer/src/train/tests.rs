@@ -1,12 +1,18 @@
-//! Gradients: every weight gets one, and each layer's is the slope that small steps measure.
+//! Gradients: every weight gets one, and each layer's is the slope that small steps measure. What
+//! training makes up: hands that say nothing, slower cameras.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Result, Tensor, Var};
 
+use super::augment::{film_at, interval};
+use super::data::Clip;
 use super::loss::framewise;
 use super::random::Dice;
-use crate::model::layers::{depthwise, linear, patches, rms_norm};
+use super::splice::extract;
+use super::wander::wander;
+use crate::features::FEATURES;
+use crate::model::layers::{depthwise, linear, patches, rms_norm, silu};
 use crate::model::net::Net;
 use crate::model::trunk::Start;
 use crate::model::{Architecture, Normalization, landmarks, pixels};
@@ -60,7 +66,7 @@ fn check(name: &str, shapes: &[&[usize]], f: impl Fn(&[Tensor]) -> Result<Tensor
 fn the_gradient_of_every_layer_is_its_slope() {
     check("linear", &[&[3, 4], &[4, 5], &[5]], |x| linear(&x[0], &x[1], &x[2]));
     check("norm", &[&[3, 4], &[4]], |x| rms_norm(&x[0], &x[1]));
-    check("silu", &[&[3, 4]], |x| x[0].silu());
+    check("silu", &[&[3, 4]], |x| silu(&x[0]));
     for dilation in [1, 3] {
         check("depthwise", &[&[2, 4 * dilation + 3, 3], &[5, 3]], |x| {
             depthwise(&x[0], &x[1], dilation)
@@ -166,4 +172,64 @@ fn padding_changes_nothing() {
     let [a, b] = [framewise(&x, &sets), framewise(&padded, &with)]
         .map(|loss| loss.unwrap().to_scalar::<f32>().unwrap());
     assert!((a - b).abs() < 1e-5, "{a} and {b}");
+}
+
+/// A clip of one synthetic sign.
+fn clip(label: &str, seed: u64) -> Clip {
+    Clip {
+        path: label.into(),
+        label: label.to_owned(),
+        signer: "A".to_owned(),
+        number: 0,
+        siblings: 1,
+        stills: false,
+        frames: crate::synthetic::sentence(&[label], seed).unwrap(),
+    }
+}
+
+#[test]
+fn hands_that_say_nothing_move_all_the_time_before_one_body() {
+    let clips: Vec<Clip> =
+        ["coffee", "hello", "tea", "no"].into_iter().zip(1..).map(|(l, s)| clip(l, s)).collect();
+    let clips: Vec<&Clip> = clips.iter().collect();
+    for seed in 0..20 {
+        let frames = wander(&clips, &mut Dice::new(seed, 0));
+        assert!((9..=32).contains(&frames.len()), "{} frames", frames.len());
+        let shoulders = frames.iter().map(|frame| frame.body.unwrap()[11]);
+        assert!(shoulders.clone().all(|point| Some(point) == shoulders.clone().next()));
+        for frame in &frames {
+            let points = frame.right.iter().flatten();
+            assert!(points.clone().all(|p| p.x.is_finite() && p.y.is_finite() && p.z.is_finite()));
+        }
+        assert_eq!(frames, wander(&clips, &mut Dice::new(seed, 0)), "the same seed");
+    }
+    assert!(wander(&[], &mut Dice::new(1, 0)).is_empty());
+}
+
+#[test]
+fn every_frame_of_a_slower_camera_is_seen() {
+    for seed in 0..200 {
+        let mut dice = Dice::new(seed, 0);
+        let interval = interval(0.5, &mut dice);
+        let mut frames = clip("coffee", 1).frames;
+        film_at(interval, &mut frames, &mut dice);
+        assert!(frames.windows(2).all(|pair| pair[0].time_us < pair[1].time_us));
+        assert_eq!(extract(&frames).len(), frames.len() * FEATURES, "interval {interval}");
+    }
+}
+
+#[test]
+fn one_pass_layers_say_what_candle_says() {
+    let (x, weight) = ((noise(&[7, 12], 1) * 3.0).unwrap(), noise(&[12], 2));
+    let near = |a: Tensor, b: Tensor| {
+        let worst = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(worst < 1e-5, "they differ by {worst}");
+    };
+    near(silu(&x).unwrap(), x.silu().unwrap());
+    let scale = (x.sqr().unwrap().mean_keepdim(1).unwrap() + 1e-5).unwrap().sqrt().unwrap();
+    let plain = x.broadcast_div(&scale).unwrap().broadcast_mul(&weight).unwrap();
+    near(rms_norm(&x, &weight).unwrap(), plain);
+    let (matrix, bias) = (noise(&[12, 5], 3), noise(&[5], 4));
+    let plain = x.matmul(&matrix).unwrap().broadcast_add(&bias).unwrap();
+    near(linear(&x, &matrix, &bias).unwrap(), plain);
 }

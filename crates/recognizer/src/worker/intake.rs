@@ -1,15 +1,15 @@
 //! Batches into the engines: streams are opened where there is room, parked where there is none,
 //! and closed when they are idle, finished or unwanted.
 
+use super::fleet::Fleet;
 use super::report::report;
 use super::segment::Times;
-use super::served::{Served, sights};
+use super::served::sights;
 use super::teller::Teller;
-use super::{Connections, Event, Monitor, NOTICES, Routes, Worker, WorkerError, wall_us};
-use crate::engine::{
-    Arrival, Clock, Command, EngineThread, Health, Overload, Pace, Refused, Ticket,
-};
+use super::{Connections, Event, NOTICES, Routes, WorkerError, wall_us};
+use crate::engine::{Arrival, Clock, Command, Health, Overload, Pace, Ticket};
 use crate::features::Sight;
+use crate::model::library::Offer;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use streams::frames::{FrameBatch, FrameFormat, StreamKey};
@@ -25,8 +25,6 @@ const PARKED_BATCHES: usize = 256;
 const STREAMS: usize = 4_096;
 /// A stream said to be idle that was fed within this time is not idle.
 const FRESH: Duration = Duration::from_secs(5);
-/// Pause before a command that did not fit is offered to its engine again.
-const INBOX_RETRY: Duration = Duration::from_millis(5);
 
 /// One stream.
 struct Lane {
@@ -53,31 +51,31 @@ struct Place {
 }
 
 pub(super) struct Intake {
-    monitor: Monitor,
+    fleet: Fleet,
     routes: Routes,
     connections: Connections,
-    served: Served,
     clock: Clock,
     events: mpsc::Sender<Event>,
     tellers: JoinSet<()>,
     lanes: HashMap<StreamKey, Lane>,
     keys: HashMap<Ticket, StreamKey>,
-    /// Streams of each engine.
-    loads: Vec<usize>,
     next_ticket: u64,
     /// Batches that the API took before this came up are played, not live: none is dropped.
     started_us: i64,
 }
 
 impl Intake {
-    pub(super) fn new(worker: Worker, events: mpsc::Sender<Event>) -> Self {
-        let Worker { monitor, routes, connections, served, clock } = worker;
+    pub(super) fn new(
+        fleet: Fleet,
+        routes: Routes,
+        connections: Connections,
+        clock: Clock,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         Self {
-            loads: vec![0; monitor.0.len()],
-            monitor,
+            fleet,
             routes,
             connections,
-            served,
             clock,
             events,
             tellers: JoinSet::new(),
@@ -86,6 +84,11 @@ impl Intake {
             next_ticket: 0,
             started_us: wall_us(),
         }
+    }
+
+    /// Serves other models as soon as they are warm.
+    pub(super) fn change(&mut self, models: Vec<Offer>) {
+        self.fleet.change(models);
     }
 
     /// Whether one more stream could be noted.
@@ -145,12 +148,13 @@ impl Intake {
             .map(|(key, lane)| (lane.received_us, key.clone()))
             .collect();
         keys.sort_unstable();
-        report(&self.monitor.stats(), keys.len());
+        self.fleet.look_after();
+        report(&self.fleet.monitor.stats(), keys.len());
         for (_, key) in keys {
             self.advance(&key).await?;
         }
         while self.tellers.try_join_next().is_some() {}
-        match self.monitor.health() {
+        match self.fleet.monitor.health() {
             Health::Failed(error) => Err(WorkerError::Engine(error)),
             Health::Warming | Health::Ready | Health::Stalled | Health::Stopped => Ok(()),
         }
@@ -195,7 +199,7 @@ impl Intake {
             let place = lane.place;
             let chosen = match place {
                 Some(place) if batch.count == 0 => Ok(place.model),
-                Some(_) | None => self.served.choose(&batch),
+                Some(_) | None => self.fleet.served.choose(&batch),
             };
             if let (Some(place), Ok(model)) = (place, &chosen)
                 && place.model != *model
@@ -247,7 +251,7 @@ impl Intake {
             return Ok(());
         }
         let (ticket, next_seq) = (place.ticket, lane.next_seq);
-        self.send(place.engine, Command::Flush { ticket, next_seq }).await
+        self.fleet.send(place.engine, Command::Flush { ticket, next_seq }).await
     }
 
     /// Opens a stream in the model's engine that has the fewest; `Err` inside: there is no room now.
@@ -265,8 +269,7 @@ impl Intake {
         if pace == Pace::Upload && uploads.count() >= UPLOADS {
             return Ok(Err(Overload::Slots { slots: UPLOADS }));
         }
-        let engines = self.served.engines(model);
-        let engine = engines.min_by_key(|i| self.loads[*i]).unwrap_or(0);
+        let engine = self.fleet.emptiest(model);
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         // A live frame was captured just before it came; an upload begins when it comes.
@@ -280,7 +283,7 @@ impl Intake {
         self.routes.lock().insert(ticket, route);
         let (reply, answer) = oneshot::channel();
         let room = key.room.get();
-        self.send(engine, Command::Open { ticket, room, pace, reply }).await?;
+        self.fleet.send(engine, Command::Open { ticket, room, pace, reply }).await?;
         match answer.await {
             Ok(Ok(())) => {}
             Ok(Err(overload)) => {
@@ -292,7 +295,7 @@ impl Intake {
         let teller = Teller {
             ticket,
             key: key.clone(),
-            model: self.served.text(model),
+            model: self.fleet.served.text(model),
             times,
             connections: self.connections.clone(),
             events: self.events.clone(),
@@ -300,7 +303,7 @@ impl Intake {
         self.tellers.spawn(teller.run(notices));
         let place = Place { ticket, engine, model };
         self.keys.insert(ticket, key.clone());
-        self.loads[engine] += 1;
+        self.fleet.board(engine);
         if let Some(lane) = self.lanes.get_mut(key) {
             lane.place = Some(place);
         }
@@ -331,10 +334,10 @@ impl Intake {
         let Place { ticket, engine, .. } = place;
         let next_seq = lane.next_seq;
         if !arrivals.is_empty() {
-            self.send(engine, Command::Frames { ticket, arrivals }).await?;
+            self.fleet.send(engine, Command::Frames { ticket, arrivals }).await?;
         }
         if flush {
-            self.send(engine, Command::Flush { ticket, next_seq }).await?;
+            self.fleet.send(engine, Command::Flush { ticket, next_seq }).await?;
         }
         Ok(())
     }
@@ -371,8 +374,8 @@ impl Intake {
         let Some(Place { ticket, engine, .. }) = lane.place.take() else { return Ok(()) };
         self.keys.remove(&ticket);
         self.routes.lock().remove(&ticket);
-        self.loads[engine] -= 1;
-        self.send(engine, Command::Close { ticket }).await
+        self.fleet.alight(engine);
+        self.fleet.send(engine, Command::Close { ticket }).await
     }
 
     async fn let_go(&self, key: &StreamKey, next_seq: u64) -> Result<(), WorkerError> {
@@ -380,20 +383,5 @@ impl Intake {
             tracing::warn!(%error, "frames that are done with could not be let go");
         }
         Ok(())
-    }
-
-    /// Hands a command to an engine, waiting while its inbox is full.
-    async fn send(&self, engine: usize, mut command: Command) -> Result<(), WorkerError> {
-        let engine: &EngineThread = &self.monitor.0[engine];
-        loop {
-            command = match engine.send(command) {
-                Ok(()) => return Ok(()),
-                Err(Refused::Full(command)) => command,
-                Err(Refused::Stopped) => {
-                    return Err(WorkerError::Engine(format!("{:?}", engine.health())));
-                }
-            };
-            tokio::time::sleep(INBOX_RETRY).await;
-        }
     }
 }

@@ -145,7 +145,7 @@ impl Source<'_> {
         Envelope {
             id: CommandId::derived(COMMANDS, &segment.to_string()),
             actor: Actor::System(SystemRole::Recognizer),
-            correlation: None,
+            correlation: Some(segment.to_string()),
             causation: None,
             body: None,
             command: Command::Room(events::room::RoomCommand::RecordTranscript(record)),

@@ -1,56 +1,118 @@
 //! The models that a worker serves, and which of them a stream is for: the one that its room or its
-//! sender names, else the first that looks at what is sent.
+//! sender names, else the first that looks at what is sent and reads its language.
 
 use super::WorkerError;
 use crate::features::Sight;
 use crate::features::picture::Gray;
 use crate::model::{Input, ModelSpec};
 use clips::live_wire::{self, Frames};
-use std::ops::Range;
 use streams::frames::{FrameBatch, FrameFormat};
 
 /// One model, and the engines that run copies of it.
-#[derive(Debug, Clone)]
-struct Entry {
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
     name: String,
     /// Name and version, as captions carry it.
     text: String,
     input: Input,
-    engines: Range<usize>,
+    language: Option<String>,
+    digest: [u8; 32],
+    engines: Vec<usize>,
 }
 
-/// All of them.
-#[derive(Debug, Clone)]
-pub(super) struct Served(Vec<Entry>);
+impl Entry {
+    /// A model that runs on one engine.
+    pub(super) fn new(spec: &ModelSpec, digest: [u8; 32], engine: usize) -> Self {
+        Self {
+            name: spec.name.clone(),
+            text: format!("{} {}", spec.name, spec.version),
+            input: spec.input,
+            language: spec.language.clone(),
+            digest,
+            engines: vec![engine],
+        }
+    }
+
+    /// Whether it reads that language; a model or a stream that names none fits all.
+    fn reads(&self, language: Option<&str>) -> bool {
+        let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        match (&self.language, language) {
+            (Some(own), Some(wanted)) => primary(own) == primary(wanted),
+            (None, _) | (_, None) => true,
+        }
+    }
+}
+
+/// All of them. A model keeps its number for good; those that no new stream is for are not in the
+/// order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Served {
+    all: Vec<Entry>,
+    /// The numbers of those that are offered: where a stream names none, the first that fits.
+    order: Vec<usize>,
+}
 
 impl Served {
-    /// `specs` are those of the engines, in order; copies of a model stand side by side.
-    pub(super) fn new<'a>(specs: impl Iterator<Item = &'a ModelSpec>) -> Result<Self, WorkerError> {
-        let mut entries: Vec<(Entry, &ModelSpec)> = Vec::new();
-        for (index, spec) in specs.enumerate() {
-            match entries.iter_mut().find(|(entry, _)| entry.name == spec.name) {
-                Some((entry, first)) if *first == spec && entry.engines.end == index => {
-                    entry.engines.end += 1;
-                }
-                Some(_) => {
-                    let problem = format!("two models of the name {} are not the same", spec.name);
-                    return Err(WorkerError::Models(problem));
-                }
-                None => {
-                    let entry = Entry {
-                        name: spec.name.clone(),
-                        text: format!("{} {}", spec.name, spec.version),
-                        input: spec.input,
-                        engines: index..index + 1,
-                    };
-                    entries.push((entry, spec));
-                }
-            }
+    /// The same models, none of them offered.
+    pub(super) fn without_order(&self) -> Self {
+        Self { all: self.all.clone(), order: Vec::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The number of that model, if it runs.
+    pub(super) fn position(&self, name: &str, digest: [u8; 32]) -> Option<usize> {
+        let same = |entry: &Entry| entry.name == name && entry.digest == digest;
+        self.all.iter().position(|entry| same(entry) && !entry.engines.is_empty())
+    }
+
+    /// Notes a model; its number.
+    pub(super) fn add(&mut self, entry: Entry) -> usize {
+        self.all.push(entry);
+        self.all.len() - 1
+    }
+
+    /// One more engine runs it.
+    pub(super) fn copy(&mut self, model: usize, engine: usize) {
+        self.all[model].engines.push(engine);
+    }
+
+    /// Offers a model, after those before it, unless it is offered already.
+    pub(super) fn order(&mut self, model: usize) -> Result<(), WorkerError> {
+        if self.order.contains(&model) {
+            return Ok(());
         }
-        if entries.is_empty() {
-            return Err(WorkerError::Models("there is none".to_owned()));
+        let name = &self.all[model].name;
+        if self.names().contains(&name.as_str()) {
+            let problem = format!("two models of the name {name} are not the same");
+            return Err(WorkerError::Models(problem));
         }
-        Ok(Self(entries.into_iter().map(|(entry, _)| entry).collect()))
+        self.order.push(model);
+        Ok(())
+    }
+
+    fn offered(&self) -> impl Iterator<Item = (usize, &Entry)> {
+        self.order.iter().map(|index| (*index, &self.all[*index]))
+    }
+
+    /// The names of those that are offered.
+    pub(super) fn names(&self) -> Vec<&str> {
+        self.offered().map(|(_, entry)| entry.name.as_str()).collect()
+    }
+
+    /// The engines of those that are not offered any more.
+    pub(super) fn retired(&self) -> Vec<usize> {
+        let all = self.all.iter().enumerate().filter(|(index, _)| !self.order.contains(index));
+        all.flat_map(|(_, entry)| entry.engines.iter().copied()).collect()
+    }
+
+    /// An engine has ended.
+    pub(super) fn ended(&mut self, engine: usize) {
+        for entry in &mut self.all {
+            entry.engines.retain(|own| *own != engine);
+        }
     }
 
     /// Which model a batch is for, or why there is none.
@@ -64,16 +126,23 @@ impl Served {
             Input::Images => "pictures",
         };
         let Some(wanted) = &batch.model else {
-            let fits = |entry: &Entry| entry.input == input;
-            let none = || format!("no model that is served here looks at {}", shown(input));
-            return self.0.iter().position(fits).ok_or_else(none);
+            let language = batch.language.as_deref();
+            let looks = |entry: &Entry| entry.input == input;
+            let mut fits =
+                self.offered().filter(|(_, entry)| looks(entry) && entry.reads(language));
+            let none = || match language {
+                Some(language) if self.offered().any(|(_, entry)| looks(entry)) => {
+                    format!("no model that is served here reads the language {language}")
+                }
+                Some(_) | None => format!("no model that is served here looks at {}", shown(input)),
+            };
+            return fits.next().map(|(index, _)| index).ok_or_else(none);
         };
-        let Some(index) = self.0.iter().position(|entry| &entry.name == wanted) else {
-            let names: Vec<&str> = self.0.iter().map(|entry| entry.name.as_str()).collect();
-            let names = names.join(", ");
+        let Some((index, entry)) = self.offered().find(|(_, entry)| &entry.name == wanted) else {
+            let names = self.names().join(", ");
             return Err(format!("the model {wanted} is not served here; these are: {names}"));
         };
-        let takes = self.0[index].input;
+        let takes = entry.input;
         if takes != input && batch.count > 0 {
             let (takes, input) = (shown(takes), shown(input));
             return Err(format!("the model {wanted} looks at {takes}, and {input} were sent"));
@@ -81,13 +150,13 @@ impl Served {
         Ok(index)
     }
 
-    pub(super) fn engines(&self, model: usize) -> Range<usize> {
-        self.0[model].engines.clone()
+    pub(super) fn engines(&self, model: usize) -> &[usize] {
+        &self.all[model].engines
     }
 
     /// Name and version, as captions carry it.
     pub(super) fn text(&self, model: usize) -> String {
-        self.0[model].text.clone()
+        self.all[model].text.clone()
     }
 }
 

@@ -84,7 +84,12 @@ impl Teller {
         let mut wait = RETRY.0;
         loop {
             match self.connections.commands.submit(envelope.clone()).await {
-                Ok(Ok(_)) => return Ok(()),
+                Ok(Ok(accepted)) => {
+                    let (command, position) = (envelope.id, accepted.position);
+                    let (request_id, room) = (envelope.correlation.as_deref(), self.key.room);
+                    tracing::debug!(request_id, %command, %position, %room, "written down");
+                    return Ok(());
+                }
                 Ok(Err(rejection @ Rejection::Invalid { .. })) => {
                     tracing::error!(%rejection, "a caption was not written down");
                     return Ok(());

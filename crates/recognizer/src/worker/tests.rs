@@ -2,7 +2,9 @@
 //! whoever is killed; frames go only when their captions are in the log.
 
 use super::*;
+use crate::engine::Health;
 use crate::engine::tests::{Shows, frames};
+use crate::model::Model;
 use bytes::Bytes;
 use clips::live_wire;
 use clips::pose::{self, Clip, Version};
@@ -38,6 +40,7 @@ fn batches(user: u64, script: &[(Shows, usize)], size: usize, flush: bool) -> Ve
         flush: flush && i + 1 == count,
         received_us: wall_us(),
         model: None,
+        language: None,
     };
     all.chunks(size).enumerate().map(batch).collect()
 }
@@ -178,6 +181,7 @@ fn serve(
     let live = streams::live::local();
     let listening = live.subscribe();
     let connections = Connections { frames: replay.frames(), commands, live };
+    let models = models.into_iter().map(Offer::from).collect();
     let worker = Worker::start(models, limits, connections).expect("a worker");
     let monitor = worker.monitor();
     let (stop, stopped) = oneshot::channel();
@@ -297,6 +301,7 @@ async fn uploads_wait_for_a_place_and_are_read_to_their_end() {
             flush: false,
             received_us: wall_us(),
             model: None,
+            language: None,
         }]);
     }
     until("all are done", || (1..=5).all(|user| replay.done(user) == 17)).await;

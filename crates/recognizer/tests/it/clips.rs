@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use recognizer::cuda::Place;
 use recognizer::evaluate::{EvaluateOptions, Player, run};
 use recognizer::model::{Model, built_in};
 use recognizer::synthetic;
@@ -35,9 +36,10 @@ fn thinned(folder: &Path, keep: impl Fn(usize, &str) -> bool) -> tempfile::TempD
 fn options(folder: &Path) -> EvaluateOptions {
     EvaluateOptions {
         model: "asl-basic".to_owned(),
+        device: Place::Cpu,
         clips: vec![folder.to_owned()],
         sentences: None,
-        signer: None,
+        signers: Vec::new(),
         skip_flags: Vec::new(),
         real_pace: false,
         threads: 1,

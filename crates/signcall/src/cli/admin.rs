@@ -62,7 +62,7 @@ async fn reset_password(username: &str, stdin: bool, config: &Config) -> Result<
     };
     let cost = config.api.bcrypt_cost;
     let hash = api::hash_new_password(&books.secrets, cost, username, &password).await?;
-    let change = ChangePassword { user, password_hash: Clear::new(hash) };
+    let change = ChangePassword { user, password_hash: Clear::new(hash), passwords: None };
     let envelope = Envelope {
         id: CommandId::from_uuid(uuid::Uuid::new_v4()),
         actor: Actor::System(SystemRole::Operator),

@@ -130,6 +130,10 @@ async fn copy_vault(books: &Books, file: &Path) -> Result<Head> {
         books.vault.copy_to(&url).await?;
         let copy = Vault::open(&url, &books.secrets).await?;
         let swept = copy.swept().await?;
+        if swept <= head.position {
+            // The backup's log ends here, wherever the vault's own anchor was by then.
+            copy.move_back(head).await?;
+        }
         copy.close().await;
         if swept <= head.position {
             File::open(file)?.sync_all()?;

@@ -1,12 +1,14 @@
 //! `signcall doctor`: looks at everything that a server stands on, and says what to do about what
 //! is wrong. It changes nothing, and works beside a running server.
 
+mod device;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
-use recognizer::model::{built_in, load};
+use recognizer::model::{BUILT_IN, Library};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -109,7 +111,8 @@ async fn examine(config: &Config) -> Vec<Finding> {
     findings.push(disk(&config.data));
     findings.push(files());
     if config.roles.contains(Role::Recognizer) {
-        findings.push(model(&config.model));
+        findings.extend(models(config));
+        findings.extend(device::findings(config.device));
     }
     match timeout(LOOK_WITHIN, Books::open_existing(config)).await {
         Ok(Ok(books)) => findings.extend(books_and_tables(config, &books).await),
@@ -263,18 +266,23 @@ fn files() -> Finding {
     }
 }
 
-fn model(name: &str) -> Finding {
-    let remedy = "`signcall model list` names those that are built in";
-    let loaded = match built_in(name) {
-        Some(model) => model,
-        None => load(Path::new(name)),
-    };
-    match loaded {
-        Ok(model) => {
-            let spec = model.spec();
-            let signs = spec.vocabulary.len();
-            Finding::good("model", format!("{} {}, {signs} signs", spec.name, spec.version))
+/// The default model, and those that were brought.
+fn models(config: &Config) -> Vec<Finding> {
+    let library = Library::new(config.models_folder());
+    let default = library.default().unwrap_or_else(|| config.model.clone());
+    let brought = library.names().into_iter().filter(|name| !BUILT_IN.contains(&name.as_str()));
+    let all = std::iter::once(default.clone()).chain(brought.filter(|name| *name != default));
+    let find = |name: String| match library.look(&name) {
+        Ok(known) => {
+            let signs = known.spec.vocabulary.len();
+            let found = format!("{} {}, {signs} signs", known.spec.name, known.spec.version);
+            Finding::good("model", found)
         }
-        Err(error) => Finding::failed("model", &error.into(), remedy),
-    }
+        Err(error) => {
+            let remedy = "`signcall model list` names those that are there; `signcall model check \
+                          DIR` says what is wrong with one";
+            Finding::failed("model", &error.into(), remedy)
+        }
+    };
+    all.map(find).collect()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use recognizer::cuda::Place;
 use recognizer::evaluate::{EvaluateOptions, Evaluation, Percentiles, run};
 
 use crate::client::Pace;
@@ -14,15 +15,18 @@ pub(crate) struct Args {
     /// A built-in model, or a model's folder
     #[arg(long, value_name = "NAME|DIR")]
     model: String,
+    /// What it is computed on: cpu, or cuda:N
+    #[arg(long, default_value_t = Place::Cpu, value_name = "DEVICE")]
+    device: Place,
     /// Folders of clips, each with a clips.csv
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     clips: Vec<PathBuf>,
     /// Sentences of clips played one after the other: a CSV of sentence_id,position,path
     #[arg(long, value_name = "FILE")]
     sentences: Option<PathBuf>,
-    /// Only the clips of this signer
-    #[arg(long)]
-    signer: Option<String>,
+    /// Only the clips of this signer, or of these
+    #[arg(long, num_args = 1.., value_name = "SIGNER")]
+    signer: Vec<String>,
     /// Leave out clips with this flag
     #[arg(long, value_name = "FLAG")]
     skip_flag: Vec<String>,
@@ -42,9 +46,10 @@ impl Args {
         let threads = self.threads.or_else(|| std::thread::available_parallelism().ok());
         let measured = run(&EvaluateOptions {
             model: self.model,
+            device: self.device,
             clips: self.clips,
             sentences: self.sentences,
-            signer: self.signer,
+            signers: self.signer,
             skip_flags: self.skip_flag,
             real_pace: self.pace == Pace::Real,
             threads: threads.map_or(1, NonZeroUsize::get),
@@ -75,6 +80,7 @@ fn print(measured: &Evaluation) {
     percent("among the best five", measured.forced_top5);
     percent("streamed text exactly the label", measured.stream_exact);
     percent("letters wrong (CER)", measured.cer);
+    percent("confidence off by (ECE)", measured.ece);
     percent("words wrong in sentences (WER)", measured.wer);
     let edits = (measured.substitutions, measured.deletions, measured.insertions);
     if let (Some(sub), Some(del), Some(ins)) = edits {

@@ -6,6 +6,7 @@ mod import;
 mod look;
 mod parked;
 mod place;
+mod restore;
 mod stats;
 mod verify;
 
@@ -36,6 +37,8 @@ pub(crate) enum Args {
     /// Events that could not be projected: list them, try them again, give one up
     #[command(subcommand)]
     Parked(parked::Args),
+    /// Bring back a tail that the log lost, or go on without it
+    Restore(restore::Args),
 }
 
 impl Args {
@@ -49,6 +52,7 @@ impl Args {
             Self::Verify(args) => args.run().await,
             Self::Stats(args) => args.run().await,
             Self::Parked(args) => args.run().await,
+            Self::Restore(args) => args.run().await,
         }
     }
 }

@@ -63,6 +63,9 @@ pub(super) async fn run(config: &Config, verify: bool) -> Result<ReplayReport> {
             phase = Some(progress.phase);
             bar.reset();
             bar.set_message(name(progress.phase));
+            // What an earlier run did tells nothing of this one's rate.
+            bar.set_position(progress.done);
+            bar.reset_eta();
         }
         bar.set_length(progress.total);
         bar.set_position(progress.done);

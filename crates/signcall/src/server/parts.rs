@@ -2,7 +2,7 @@
 //! the tables, each opened once and tied to the same log.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use decider::{Follower, Writer, system_clock};
+use decider::{Follower, Snapshots, Writer, system_clock};
 use events::{Envelope, Head};
 use projector::Store;
 use streams::log::embedded;
@@ -10,7 +10,8 @@ use streams::nats::{self, Nats, NatsConfig};
 use streams::{CommandQueue, Commands, Frames, Live, Log, Outcome, commands, frames, live};
 use vault::{Secrets, Vault};
 
-use crate::config::{Config, LogPlace, Role};
+use super::anchor;
+use crate::config::{Config, LogPlace, Role, Roles};
 
 /// The file of the embedded log, in the data folder.
 pub(crate) const LOG_FILE: &str = "log.db";
@@ -23,6 +24,8 @@ pub(crate) struct Books {
     pub(crate) vault: Vault,
     /// Digests of names, among others.
     pub(crate) secrets: Secrets,
+    /// Where the fold of the log is kept, so that not all of it has to be folded at every start.
+    pub(crate) snapshots: Snapshots,
 }
 
 /// The ways between the roles, in this process or over NATS.
@@ -31,10 +34,10 @@ pub(crate) struct Ways {
     pub(crate) commands: Commands,
     /// The decider's end.
     pub(crate) queue: Option<CommandQueue>,
-    /// To the recognizer.
-    pub(crate) frames: Frames,
-    /// To everybody, ephemeral.
-    pub(crate) live: Live,
+    /// To the recognizer, for those who give or take frames.
+    pub(crate) frames: Option<Frames>,
+    /// To everybody, ephemeral, for those who have something to say.
+    pub(crate) live: Option<Live>,
 }
 
 impl Books {
@@ -53,7 +56,9 @@ impl Books {
             config.vault
         );
         vault.bind(log.id()).await?;
-        Ok(Self { log, vault, secrets })
+        anchor::check(&log, &vault).await?;
+        let snapshots = Snapshots::in_folder(&config.data);
+        Ok(Self { log, vault, secrets, snapshots })
     }
 
     /// Opens what an earlier server left, for an offline command; makes nothing.
@@ -64,16 +69,30 @@ impl Books {
 
     /// A fold of the log as it is now.
     pub(crate) async fn follower(&self) -> Result<Follower> {
-        Ok(Follower::start(self.log.clone(), self.vault.clone()).await?)
+        Ok(Follower::resume(self.log.clone(), self.vault.clone(), &self.snapshots).await?)
     }
 
     /// Decides one command here, beside whoever else decides.
     pub(crate) async fn decide(&self, envelope: Envelope) -> Result<Outcome> {
+        let mut outcomes = self.decide_all(vec![envelope]).await?;
+        outcomes.pop().context("the decider gave no answer")
+    }
+
+    /// The same for several, one after the other.
+    pub(crate) async fn decide_all(&self, envelopes: Vec<Envelope>) -> Result<Vec<Outcome>> {
         let (commands, queue) = commands::local();
-        let writer = Writer::open(self.log.clone(), self.vault.clone(), system_clock()).await?;
+        let (log, vault) = (self.log.clone(), self.vault.clone());
+        let writer = Writer::resume(log, vault, system_clock(), self.snapshots.clone()).await?;
         let deciding = writer.run(queue, std::future::pending());
+        let asking = async {
+            let mut outcomes = Vec::with_capacity(envelopes.len());
+            for envelope in envelopes {
+                outcomes.push(commands.submit(envelope).await?);
+            }
+            Ok(outcomes)
+        };
         tokio::select! {
-            outcome = commands.submit(envelope) => Ok(outcome?),
+            outcomes = asking => outcomes,
             () = deciding => Err(anyhow!("the decider ended")),
         }
     }
@@ -90,6 +109,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Option<Nats>> {
         password: config.nats_password.as_ref().map(|password| password.expose().into()),
         tls_ca: config.nats_tls_ca.clone(),
         prefix: config.nats_prefix.clone(),
+        inbox: format!("_INBOX.{}", config.roles.to_string().replace(',', "_")),
         replicas: config.nats_replicas,
     };
     Ok(Some(nats::connect(&nats).await?))
@@ -119,21 +139,38 @@ fn check_exists(config: &Config) -> Result<()> {
 impl Ways {
     /// Over NATS; commands are taken by the process that decides.
     pub(crate) async fn on_nats(nats: &Nats, config: &Config) -> Result<Self> {
+        let part = config.recognizer_part.partition().context("no such part of the rooms")?;
+        if config.roles == Roles::only(Role::Recognizer) {
+            return Ok(Self {
+                commands: commands::results_over_nats(nats),
+                queue: None,
+                frames: Some(frames::for_worker(nats, part).await?),
+                live: Some(live::captions_over_nats(nats)),
+            });
+        }
         let (commands, queue) = if config.roles.contains(Role::Decider) {
             let (commands, queue) = commands::serve_nats(nats).await?;
             (commands, Some(queue))
         } else {
             (commands::over_nats(nats), None)
         };
-        let part = config.recognizer_part.partition().context("no such part of the rooms")?;
-        let frames = frames::over_nats(nats, part).await?;
-        Ok(Self { commands, queue, frames, live: live::over_nats(nats).await? })
+        let has = |role| config.roles.contains(role);
+        let with_frames = has(Role::Api) || has(Role::Recognizer);
+        let frames = if with_frames { Some(frames::over_nats(nats, part).await?) } else { None };
+        let speaks = with_frames || has(Role::Projector);
+        let live = if speaks { Some(live::over_nats(nats).await?) } else { None };
+        Ok(Self { commands, queue, frames, live })
     }
 
     /// Within this process.
     pub(crate) fn local() -> Self {
         let (commands, queue) = commands::local();
-        Self { commands, queue: Some(queue), frames: frames::local(), live: live::local() }
+        Self {
+            commands,
+            queue: Some(queue),
+            frames: Some(frames::local()),
+            live: Some(live::local()),
+        }
     }
 }
 

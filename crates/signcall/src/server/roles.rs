@@ -1,24 +1,31 @@
 //! One role at a time: how it starts, and how it ends when it is told to.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use api::ApiConfig;
 use decider::{Writer, system_clock};
 use projector::{Projector, Store};
 use reactor::mail::Mailer;
+use recognizer::cuda::{Place, Settings};
 use recognizer::engine::{Health, Limits};
-use recognizer::model::{BUILT_IN, Model, built_in, load};
+use recognizer::model::Library;
 use recognizer::worker::{Connections, Worker};
+use rustix::process::setpriority_process;
+use streams::{Frames, Live};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vault::Secrets;
 
-use super::parts::{Books, Ways, connect, open_store};
+use super::models::Models;
+use super::parts::{Books, LOG_FILE, Ways, connect, open_store};
+use super::school::School;
+use super::{anchor, growth};
 use crate::config::{self as configured, Config, Role};
 use crate::shutdown;
 
@@ -26,6 +33,9 @@ use crate::shutdown;
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(4);
 /// At shutdown the tables may take this long to take in what was decided last.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// The nice value of a thread that may wait for all others.
+const PRIORITY_LEAST: i32 = 19;
 
 /// The model may take this long until it is warm, on a busy machine.
 const WARM_WITHIN: Duration = Duration::from_secs(30);
@@ -80,6 +90,9 @@ impl<'a> Roles<'a> {
 
     async fn api(&self, stop: CancellationToken) -> Result<(SocketAddr, Task)> {
         let books = self.books()?;
+        if !self.config.roles.contains(Role::Decider) {
+            self.keep_snapshots(stop.clone())?;
+        }
         let listen = self.config.listen;
         let listener = TcpListener::bind(listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
@@ -89,15 +102,17 @@ impl<'a> Roles<'a> {
         if let Some(tls) = &tls {
             shutdown::on_hangup(tls.clone(), stop.clone())?;
         }
+        let teaches = self.config.roles.contains(Role::Recognizer);
+        let school = School { models: self.models(), teaches };
         let parts = api::Parts {
             commands: self.ways.commands.clone(),
             follower: books.follower().await?,
             store: self.store()?.clone(),
-            frames: self.ways.frames.clone(),
-            live: self.ways.live.clone(),
+            frames: self.frames()?,
+            live: self.live()?,
             vault: books.vault.clone(),
             secrets: Secrets::open(&self.config.secrets)?,
-            models: known_models(&self.config.model),
+            models: Arc::new(school),
             reset_mail: self.reset_mail()?,
             turn_secret: self
                 .config
@@ -126,12 +141,44 @@ impl<'a> Roles<'a> {
 
     async fn decider(&mut self, stop: CancellationToken) -> Result<Task> {
         let queue = self.ways.queue.take().context("the decider has no queue")?;
-        let Books { log, vault, .. } = self.books()?;
-        let writer = Writer::open(log.clone(), vault.clone(), system_clock()).await?;
+        self.keep_snapshots(stop.clone())?;
+        let Books { log, vault, snapshots, .. } = self.books()?;
+        let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
+        let writer = Writer::resume(log.clone(), vault.clone(), system_clock(), snapshots).await?;
+        let file = self.config.log.is_embedded().then(|| self.config.data.join(LOG_FILE));
+        let growing = async move {
+            match file {
+                Some(file) => growth::report(file).await,
+                None => std::future::pending().await,
+            }
+        };
         Ok(tokio::spawn(async move {
-            writer.run(queue, stop.cancelled()).await;
+            tokio::select! {
+                () = writer.run(queue, stop.cancelled()) => {}
+                () = anchor::keep(&log, &vault) => {}
+                () = growing => {}
+            }
+            // Without it the next start only looks less far.
+            if let Err(error) = anchor::save(&log, &vault).await {
+                tracing::warn!(error = format!("{error:#}"), "the log's anchor can't be moved");
+            }
             Ok(())
         }))
+    }
+
+    /// Beside those who fold the log, once a process; on a thread of its own, which yields to all
+    /// others: people wait for them, and for a snapshot nobody.
+    fn keep_snapshots(&self, stop: CancellationToken) -> Result<()> {
+        let Books { log, vault, snapshots, .. } = self.books()?;
+        let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = setpriority_process(None, PRIORITY_LEAST) {
+                tracing::debug!(%error, "snapshots are made with the priority of everything else");
+            }
+            runtime.block_on(stop.run_until_cancelled(snapshots.keep(log, vault)))
+        });
+        Ok(())
     }
 
     fn projector(&self, stop: CancellationToken) -> Result<Task> {
@@ -139,9 +186,10 @@ impl<'a> Roles<'a> {
         let store = self.store()?;
         // The embedded log syncs what it acknowledges, and lies beside the tables anyway.
         let archive = self.config.event_archive && !self.config.log.is_embedded();
+        let live = self.live()?;
         let new = || {
-            let live = self.ways.live.clone();
-            Projector::new(store.clone(), log.clone(), vault.clone(), live).with_archive(archive)
+            Projector::new(store.clone(), log.clone(), vault.clone(), live.clone())
+                .with_archive(archive)
         };
         let (running, last) = (new(), new());
         Ok(tokio::spawn(async move {
@@ -155,13 +203,15 @@ impl<'a> Roles<'a> {
     }
 
     async fn recognizer(&self, stop: CancellationToken) -> Result<Task> {
-        let models = open_models(&self.config.model, self.config.recognizer_engines.get())?;
+        let models = self.models();
+        let begun = models.stamp();
+        let offers = models.open()?;
         let connections = Connections {
-            frames: self.ways.frames.clone(),
+            frames: self.frames()?,
             commands: self.ways.commands.clone(),
-            live: self.ways.live.clone(),
+            live: self.live()?,
         };
-        let worker = Worker::start(models, &Limits::default(), connections)?;
+        let worker = Worker::start(offers, &limits(self.config.device), connections)?;
         let monitor = worker.monitor();
         let warm = async {
             while monitor.health() == Health::Warming {
@@ -169,7 +219,19 @@ impl<'a> Roles<'a> {
             }
         };
         tokio::time::timeout(WARM_WITHIN, warm).await.context("the model does not warm up")?;
+        tokio::spawn(models.watch(begun, worker.changes(), stop.clone()));
         Ok(tokio::spawn(async move { Ok(worker.run(stop.cancelled()).await?) }))
+    }
+
+    fn models(&self) -> Models {
+        Models {
+            library: Library::new(self.config.models_folder()).on(self.config.device),
+            configured: self.config.model.clone(),
+            copies: match self.config.device {
+                Place::Cpu => self.config.recognizer_engines,
+                Place::Cuda(_) => NonZeroUsize::MIN,
+            },
+        }
     }
 
     async fn reactor(&self, stop: CancellationToken) -> Result<Task> {
@@ -193,6 +255,14 @@ impl<'a> Roles<'a> {
         }))
     }
 
+    fn frames(&self) -> Result<Frames> {
+        self.ways.frames.clone().context("the way for frames was not opened")
+    }
+
+    fn live(&self) -> Result<Live> {
+        self.ways.live.clone().context("the way for live messages was not opened")
+    }
+
     fn books(&self) -> Result<&Books> {
         self.books.as_ref().context("the log and the vault were not opened")
     }
@@ -202,32 +272,13 @@ impl<'a> Roles<'a> {
     }
 }
 
-/// The names that people may choose a model by: those built in, and that of the configured folder.
-fn known_models(configured: &str) -> Vec<String> {
-    let mut names: Vec<String> = BUILT_IN.iter().map(|name| (*name).to_owned()).collect();
-    if !BUILT_IN.contains(&configured)
-        && let Ok(model) = load(Path::new(configured))
-    {
-        names.push(model.spec().name.clone());
-    }
-    names
-}
-
-/// `copies` of the configured model, which streams get that name none, and of every built-in one.
-fn open_models(configured: &str, copies: usize) -> Result<Vec<Box<dyn Model>>> {
-    let first = open_model(configured)?;
-    let name = first.spec().name.clone();
-    drop(first);
-    let others = BUILT_IN.iter().copied().filter(|other| *other != name);
-    let all = std::iter::once(configured).chain(others);
-    all.flat_map(|model| std::iter::repeat_n(model, copies)).map(open_model).collect()
-}
-
-/// A built-in model by its name, or the one in a folder.
-fn open_model(name: &str) -> Result<Box<dyn Model>> {
-    match built_in(name) {
-        Some(model) => Ok(model?),
-        None if Path::new(name).is_dir() => Ok(load(Path::new(name))?),
-        None => bail!("there is no model {name:?}: neither built in nor a folder"),
+/// What an engine takes on: a device lives from large steps, and one engine keeps it busy.
+fn limits(device: Place) -> Limits {
+    match device {
+        Place::Cpu => Limits::default(),
+        Place::Cuda(_) => {
+            let on = Settings::of(device);
+            Limits { slots: on.rows - on.batch, batch: on.batch, ..Limits::default() }
+        }
     }
 }

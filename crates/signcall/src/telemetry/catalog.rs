@@ -46,6 +46,11 @@ catalog! {
     Counter "signcall_http_requests_total" Count "api" "Requests answered, by method, route and status";
     Histogram "signcall_http_request_seconds" Seconds "api" "Time to an answer, by route";
     Counter "signcall_http_problems_total" Count "api" "Errors answered, by their code: throttles, overload, bad requests";
+    Counter "signcall_kept_batches_total" Count "api" "Batches of landmarks written for people who gave the second consent";
+    Counter "signcall_kept_left_out_total" Count "api" "Batches that were not kept: too much waited, or too much is kept of one participant";
+    Counter "signcall_signs_taught_total" Count "api" "Signs that were to be taught to a model, by outcome: taught, refused";
+    Counter "signcall_logins_total" Count "api" "Log-ins that a password was compared for, by outcome: accepted, refused, locked";
+    Counter "signcall_password_hashes_total" Count "api" "Passwords hashed or compared; each log-in is one, whoever it is for";
     Gauge "signcall_sockets" Count "api" "Live listeners now, WebSocket and SSE";
     Counter "signcall_sockets_closed_total" Count "api" "Live listeners that the server closed, by close code; 4429 are slow readers";
     Gauge "signcall_follower_position" Count "api" "Last commit that this process knows of";
@@ -54,6 +59,8 @@ catalog! {
     Counter "signcall_commits_total" Count "decider" "Commits made durable";
     Histogram "signcall_append_seconds" Seconds "decider" "Time until a block is durable";
     Counter "signcall_append_conflicts_total" Count "decider" "Blocks decided again because another decider was faster";
+    Gauge "signcall_log_file_bytes" Bytes "decider" "The embedded log's file";
+    Gauge "signcall_log_wal_bytes" Bytes "decider" "The embedded log's write-ahead log; it is cut at 64 MiB";
     Gauge "signcall_keys_to_destroy" Count "decider" "Keys whose end is in the log and that the vault still holds";
     Gauge "signcall_projection_position" Count "projector" "Last commit in the tables";
     Histogram "signcall_projection_seconds" Seconds "projector" "Time to write one batch into the tables";
@@ -66,9 +73,13 @@ catalog! {
     Gauge "signcall_recognizer_frames_waiting" Count "recognizer" "Frames that wait for a step";
     Counter "signcall_recognizer_frames_dropped_total" Count "recognizer" "Live frames given up: why=full or stale";
     Gauge "signcall_recognizer_worst_frame_age_seconds" Seconds "recognizer" "Oldest frame that a step served lately";
+    Histogram "signcall_recognizer_stage_seconds" Seconds "recognizer" "What a step took, by stage: queue (newest frame to begin), compute (features and model), output (decoder)";
+    Histogram "signcall_recognizer_frame_age_seconds" Seconds "recognizer" "Age of a hop's newest frame when all that the hop says was told";
     Counter "signcall_recognizer_steps_total" Count "recognizer" "Steps of the model";
     Counter "signcall_recognizer_step_microseconds_total" Microseconds "recognizer" "Time that the model took";
     Counter "signcall_recognizer_finals_total" Count "recognizer" "Final captions told";
+    Counter "signcall_recognizer_graph_replays_total" Count "recognizer" "Steps played from a recording (CUDA graphs)";
+    Counter "signcall_recognizer_graph_fallbacks_total" Count "recognizer" "Models whose steps could not be recorded";
 }
 
 /// Upper bounds of the histograms' buckets, seconds: from a cached read to a request's time limit.

@@ -174,6 +174,23 @@ impl World {
         tokio::task::block_in_place(|| self.processes[victim].kill_and_restart());
     }
 
+    /// Stops NATS, lets its files be changed, and starts it again.
+    pub(crate) async fn change_nats_store(&mut self, change: impl FnOnce(&Path)) {
+        let nats = self.nats.as_mut().unwrap();
+        nats.kill();
+        change(&nats.store());
+        nats.restart().await.unwrap();
+    }
+
+    /// Starts the processes again after [`Self::stop`].
+    pub(crate) fn start_again(&mut self) {
+        tokio::task::block_in_place(|| {
+            for process in &mut self.processes {
+                process.kill_and_restart();
+            }
+        });
+    }
+
     /// Runs an offline command of this installation.
     pub(crate) fn offline(&self, command: &[&str]) -> Output {
         signcall().args(command).args(self.shared()).output().unwrap()
@@ -222,7 +239,8 @@ impl Process {
     }
 
     fn kill_and_restart(&mut self) {
-        self.child.kill().unwrap();
+        // It may have ended already.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
         self.child = spawn(&self.arguments, &self.errors);
         self.wait_until_ready();

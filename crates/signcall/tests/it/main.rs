@@ -4,16 +4,26 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on panics")]
 
 mod bad_input;
+mod canary;
 mod client;
 mod database;
+mod disk_full;
+mod docs;
 mod erasure;
 mod harness;
+mod kept;
 mod kill;
 mod models;
 mod operations;
 mod operator;
 mod outside;
+mod parked;
 mod path;
 mod pictures;
 mod signing;
+mod tail_loss;
+mod teaching;
+mod traces;
 mod two_apis;
+mod upgrades;
+mod worker_kill;

@@ -6,7 +6,9 @@ use std::path::Path;
 use clips::pose;
 use serde_json::Value;
 
-use crate::harness::run;
+use crate::harness::{Setup, World, run};
+use crate::path::{meet, play};
+use crate::signing::Signing;
 
 /// Signers and clips of each sign: enough to train on and to validate with.
 const SIGNERS: [&str; 2] = ["S1", "S2"];
@@ -38,6 +40,80 @@ fn the_built_in_model_is_listed() {
     let out = String::from_utf8_lossy(&listed.stdout);
     assert!(listed.status.success() && out.starts_with("asl-basic "), "{out}");
     assert!(out.contains("coffee"), "{out}");
+}
+
+/// A model like the shipped one, brought in a folder, as another version.
+pub(crate) fn brought(folder: &Path, name: &str) {
+    let [description, weights] = recognizer::model::files("asl-basic").unwrap();
+    let mut description: Value = serde_json::from_slice(description).unwrap();
+    description["name"] = Value::from(name);
+    description["version"] = Value::from("7");
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("model.json"), description.to_string()).unwrap();
+    std::fs::write(folder.join("weights.safetensors"), weights).unwrap();
+}
+
+#[test]
+fn a_faulty_model_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, from] = ["data", "from"].map(|name| folder.path().join(name));
+    let (data, shown) = (data.display().to_string(), from.display().to_string());
+    brought(&from, "mine");
+    assert!(run(&["model", "check", &shown, "--data", &data]).status.success());
+    std::fs::write(from.join("weights.safetensors"), b"no weights").unwrap();
+    for command in ["check", "install"] {
+        let refused = run(&["model", command, &shown, "--data", &data]);
+        assert!(!refused.status.success());
+        let errors = String::from_utf8_lossy(&refused.stderr);
+        assert!(errors.contains("error:"), "{errors}");
+    }
+    let listed = run(&["model", "list", "--data", &data]);
+    assert!(!String::from_utf8_lossy(&listed.stdout).contains("mine"));
+}
+
+/// Another model is brought and chosen while somebody signs: the stream goes on, and its captions
+/// name the one model before and the other one after.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_served_model_changes_under_a_stream() {
+    let test = "models::the_served_model_changes_under_a_stream";
+    let Some(mut world) = World::start(test, Setup::OneProcess).await else { return };
+    let signing = Signing::get(test, world.folder());
+    let (sam, rita, room) = meet(&world.url, "sam", "rita").await;
+    let code = room["room_code"].as_str().unwrap();
+    let path = format!("/rooms/{code}/transcripts");
+    let playing = play(&world.url, &sam, code, &signing);
+    let changing = async {
+        while rita.list(&path).await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let from = world.folder().join("from");
+        brought(&from, "mine");
+        let data = world.data().display().to_string();
+        let from = from.display().to_string();
+        for command in [vec!["install", from.as_str()], vec!["default", "mine"]] {
+            let mut all = vec!["model"];
+            all.extend(command);
+            all.extend(["--data", data.as_str()]);
+            let done = run(&all);
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+    };
+    tokio::join!(playing, changing);
+    // Once more, by whatever is served by now.
+    play(&world.url, &sam, code, &signing).await;
+    let rows = rita.list(&path).await;
+    let texts: Vec<&str> = rows.iter().filter_map(|row| row["ts_content"].as_str()).collect();
+    assert_eq!(texts, [&signing.words[..], &signing.words[..]].concat());
+    let model = |row: &Value| row["model"].as_str().unwrap().to_owned();
+    assert_eq!(model(&rows[0]), "asl-basic 1");
+    assert_eq!(model(&rows[rows.len() - 1]), "mine 7");
+    let choose = |model: &str| serde_json::json!({ "model": model });
+    for (name, fits) in [("mine", true), ("nobody", false)] {
+        let request = sam.request(reqwest::Method::PATCH, &format!("/rooms/{code}"));
+        let (status, answer) = sam.send(request.json(&choose(name))).await;
+        assert_eq!(status.is_success(), fits, "{name}: {status} {answer}");
+    }
+    world.stop();
 }
 
 #[test]

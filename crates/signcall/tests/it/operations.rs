@@ -128,7 +128,7 @@ async fn a_backup_restores_what_is_missing_and_nothing_that_was_erased() {
     let other = world.folder().join("other");
     said(&on(&other, &["restore", folder]));
     let verified = said(&on(&other, &["log", "verify"]));
-    assert!(verified.contains("the tables know of") && verified.contains("whole"), "{verified}");
+    assert!(verified.contains("the tables knew") && verified.contains("whole"), "{verified}");
     let restored = tables(&other);
     // Life goes on: one is deleted, one comes and talks.
     delete(&olga, true).await;

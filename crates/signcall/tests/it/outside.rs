@@ -37,7 +37,7 @@ fn start(folder: &Path, more: &[&str]) -> (Process, String) {
 }
 
 /// Takes one mail at a time and hands over what it says.
-async fn mail_server() -> (String, mpsc::UnboundedReceiver<String>) {
+pub(crate) async fn mail_server() -> (String, mpsc::UnboundedReceiver<String>) {
     let (tell, mails) = mpsc::unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());

@@ -258,6 +258,7 @@ mod tests {
                     flush: false,
                     received_us: 0,
                     model: None,
+                    language: None,
                 },
                 now,
             )?;
@@ -295,6 +296,7 @@ mod tests {
                 flush: false,
                 received_us: 0,
                 model: None,
+                language: None,
             };
             buffer.push(batch, now)
         };

@@ -27,6 +27,7 @@ use super::{StreamKey, StreamStatus};
 use crate::log::LogError;
 use crate::nats::Nats;
 
+mod readers;
 mod wire;
 mod worker;
 
@@ -41,7 +42,10 @@ struct NatsFrames {
     partition: Partition,
     known: Arc<Known>,
     worker: OnceCell<Worker>,
+    /// Whether readers are made by others.
+    asks: bool,
     _marks: AbortOnDropHandle<()>,
+    _readers: Option<AbortOnDropHandle<()>>,
 }
 
 /// What this process knows of streams that it took batches of.
@@ -70,6 +74,29 @@ struct Place {
 /// one process there is one worker.
 pub async fn over_nats(nats: &Nats, partition: Partition) -> Result<Frames, LogError> {
     let streams = Streams::open(nats).await?;
+    let wishes = nats.share(nats.subjects.frames_wanted(), readers::QUEUE_GROUP).await?;
+    let readers = tokio::spawn(readers::serve(nats.client.clone(), wishes, streams.clone()));
+    let readers = Some(AbortOnDropHandle::new(readers));
+    open(nats, partition, streams, readers).await
+}
+
+/// The same for a process that does nothing but recognize: with a login that may make no stream and
+/// no consumer, it asks a process that may ([`over_nats`]) for its readers. Where none is up, it
+/// tries by itself.
+pub async fn for_worker(nats: &Nats, partition: Partition) -> Result<Frames, LogError> {
+    let streams = match Streams::open_made(nats).await {
+        Ok(streams) => streams,
+        Err(missing) => Streams::open(nats).await.map_err(|_| missing)?,
+    };
+    open(nats, partition, streams, None).await
+}
+
+async fn open(
+    nats: &Nats,
+    partition: Partition,
+    streams: Streams,
+    readers: Option<AbortOnDropHandle<()>>,
+) -> Result<Frames, LogError> {
     let marks = nats.subscribe(nats.subjects.frames_all(FramesKind::Done)).await?;
     let known = Arc::new(Known::default());
     let listener = tokio::spawn(listen(marks, Arc::clone(&known)));
@@ -79,7 +106,9 @@ pub async fn over_nats(nats: &Nats, partition: Partition) -> Result<Frames, LogE
         partition,
         known,
         worker: OnceCell::new(),
+        asks: readers.is_none(),
         _marks: AbortOnDropHandle::new(listener),
+        _readers: readers,
     }))
 }
 
@@ -259,7 +288,7 @@ impl NatsFrames {
     }
 
     async fn worker(&self) -> &Worker {
-        let start = async || Worker::start(&self.nats, &self.streams, self.partition);
+        let start = async || Worker::start(&self.nats, &self.streams, self.partition, self.asks);
         self.worker.get_or_init(start).await
     }
 }

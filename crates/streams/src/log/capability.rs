@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use async_nats::jetstream::account::Limits;
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType,
 };
@@ -21,6 +22,8 @@ const PAYLOAD_MIN: usize = events::block::BLOCK_BYTES_MAX + HEADERS_MAX;
 pub(super) const HEADERS_MAX: usize = 1024;
 /// How long the server recognizes a message that is sent twice.
 const DUPLICATES: Duration = Duration::from_mins(2);
+/// The log's stream and those of the frames.
+const STREAMS_NEEDED: i64 = 4;
 /// Where the stream's metadata has the log's id.
 const ID_KEY: &str = "signcall_log";
 
@@ -44,6 +47,19 @@ pub(super) fn check_server(nats: &Nats) -> Result<(), String> {
     if info.max_payload < PAYLOAD_MIN {
         let max = info.max_payload;
         return Err(format!("max_payload is {max} bytes; set it to {PAYLOAD_MIN} or more"));
+    }
+    Ok(())
+}
+
+/// What is wrong with what the account may have, if anything.
+pub(super) fn check_account(limits: &Limits) -> Result<(), String> {
+    if let Some(max @ 1..STREAMS_NEEDED) = limits.max_streams {
+        return Err(format!("its account may have {max} streams; allow {STREAMS_NEEDED} or more"));
+    }
+    if limits.max_bytes_required {
+        return Err("its account demands a limit of bytes on every stream; the log has none: \
+             take max_bytes_required away"
+            .to_owned());
     }
     Ok(())
 }

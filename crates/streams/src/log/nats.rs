@@ -33,6 +33,9 @@ const RECHECK: Duration = Duration::from_secs(1);
 /// Blocks of one read, and of those how many are asked for at a time.
 const READ_BLOCKS_MAX: u64 = 256;
 const READS_IN_FLIGHT: usize = 16;
+/// Replicas before 2.11 let creations at once all succeed and keep the last one, with its id: an
+/// empty log is looked at again so much later, when none is on its way any more.
+const CREATION_SETTLES: Duration = Duration::from_millis(500);
 
 struct NatsLog {
     nats: Nats,
@@ -69,19 +72,35 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
     let place = &nats.place;
     let unsuitable = |reason| LogError::Unsuitable { place: place.clone(), reason };
     capability::check_server(nats).map_err(unsuitable)?;
+    let account = nats.jetstream.query_account().await.map_err(|error| nats.unreachable(error))?;
+    capability::check_account(&account.limits).map_err(unsuitable)?;
+    if let Some(bytes @ 1..) = account.limits.max_storage {
+        tracing::warn!(%place, bytes, "its account's storage has a limit: then the log takes no more");
+    }
     let wanted = capability::stream_config(nats, id_if_new);
     let mut stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
     if stream.is_err() {
         // Another process may have made it in between, with an id of its own, which counts.
         stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
     }
-    let info = stream.map_err(|error| nats.unreachable(error))?.cached_info().clone();
+    let mut stream = stream.map_err(|error| nats.unreachable(error))?;
+    if stream.cached_info().state.last_sequence == 0 && wanted.num_replicas > 1 {
+        tokio::time::sleep(CREATION_SETTLES).await;
+        stream = nats
+            .jetstream
+            .get_stream(&wanted.name)
+            .await
+            .map_err(|error| nats.unreachable(error))?;
+    }
+    let info = stream.cached_info().clone();
     let id = capability::check_stream(&info.config, &wanted).map_err(unsuitable)?;
     check_whole(place, &info)?;
-    tracing::info!(
-        %place, log = %id, blocks = info.state.last_sequence,
-        "the log is on NATS; set `sync_interval: always` there, else blocks of the last two \
-         minutes can be lost when the server's machine dies"
+    tracing::info!(%place, log = %id, blocks = info.state.last_sequence, "the log is on NATS");
+    // No client can ask for it.
+    tracing::warn!(
+        %place,
+        "unless `sync_interval: always` is set on the NATS servers, what was acknowledged within \
+         the last two minutes is lost when their machines lose power"
     );
     let hints = nats.subscribe(nats.subjects.log_appended()).await?;
     let stream = nats.jetstream.get_stream_no_info(&wanted.name).await;
@@ -353,6 +372,9 @@ impl Backend for NatsLog {
 
     fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
         Box::pin(async move {
+            if number.get() == 0 {
+                return Ok(None);
+            }
             let Some(message) = self.message(number).await? else { return Ok(None) };
             let block = Block::alone(message.payload.to_vec());
             let block = block.map_err(|source| check::damaged(&self.nats.place, source))?;

@@ -1,11 +1,12 @@
 //! What holds for commands, in one process and on NATS.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use events::command::{Actor, Command, Created};
 use events::room::command::message::SendMessage;
 use events::{
-    Clear, CommandId, Envelope, MessageId, Position, Rejection, RoomId, Timestamp, UserId,
+    BlockNumber, Clear, CommandId, Envelope, MessageId, Position, Rejection, RoomId, Timestamp,
+    UserId,
 };
 use streams::commands::{local, over_nats, serve_nats};
 use streams::testing::NatsServer;
@@ -108,4 +109,68 @@ async fn a_decider_that_dies_leaves_nobody_waiting_for_long() {
     assert_eq!(tokio::time::timeout(DEADLINE, taking).await.expect("it comes"), 1);
     drop((taken, queue));
     assert_eq!(asking.await.unwrap(), Err(SubmitError::Unavailable));
+}
+
+/// Who decided a command, by the time of the answer.
+fn decided_by(micros: i64, mut queue: CommandQueue) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut waiting = Vec::new();
+        let mut block = 0;
+        while queue.recv_many(&mut waiting, 100).await > 0 {
+            for submitted in waiting.drain(..) {
+                let answer = Accepted { time: Timestamp::from_micros(micros), ..accepted(1) };
+                let _ = submitted.reply.send(Ok(Ok(answer)));
+            }
+            block += 1;
+            queue.wrote(BlockNumber::new(block));
+        }
+    })
+}
+
+/// Sends commands until this decider answers them.
+async fn answered_by(micros: i64, commands: &Commands) {
+    let asking = async {
+        loop {
+            let answer = commands.submit(envelope(9, "x")).await;
+            if answer.is_ok_and(|answer| answer.unwrap().time.micros() == micros) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asking).await.expect("it answers some time");
+}
+
+#[tokio::test]
+async fn commands_go_on_to_the_decider_that_wrote_last() {
+    let test = "streams commands::commands_go_on_to_the_decider_that_wrote_last";
+    let Some(server) = NatsServer::for_test(test).await.unwrap() else { return };
+    let (first, first_queue) = serve_nats(&connect(&server).await).await.unwrap();
+    let first_decides = decided_by(1, first_queue);
+    answered_by(1, &first).await;
+    let (second, second_queue) = serve_nats(&connect(&server).await).await.unwrap();
+    let second_decides = decided_by(2, second_queue);
+    // The first goes on writing, and the second hears of it: its own commands are decided there.
+    let writing = first.clone();
+    let goes_on = tokio::spawn(async move {
+        loop {
+            writing.submit(envelope(9, "x")).await.unwrap().unwrap();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    answered_by(1, &second).await;
+    // And so are those of everybody else, whoever gets them first.
+    let remote = over_nats(&connect(&server).await);
+    for _ in 0..50 {
+        let answer = remote.submit(envelope(9, "x")).await.unwrap().unwrap();
+        assert_eq!(answer.time.micros(), 1);
+    }
+    // It is gone: the second decides itself, at once.
+    goes_on.abort();
+    first_decides.abort();
+    let _ = first_decides.await;
+    drop(first);
+    answered_by(2, &second).await;
+    answered_by(2, &remote).await;
+    second_decides.abort();
 }

@@ -140,3 +140,32 @@ async fn a_killed_writer_loses_nothing_that_was_acknowledged() {
     }
     assert!(acknowledged >= 26);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_write_ahead_log_is_cut_although_somebody_always_reads() {
+    const BLOCK: usize = 4 << 20;
+    const BOUND: u64 = 64 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let log = embedded::open(&path).await.unwrap();
+    let mut head = fill(&log, 1).await[0].head();
+    let url = format!("sqlite:{}", path.display());
+    let mut reader = SqliteConnection::connect(&url).await.unwrap();
+    // A transaction that is open keeps what it sees in the write-ahead log.
+    let mut reading = reader.begin().await.unwrap();
+    let count = "SELECT count(*) FROM block";
+    sqlx::query(count).execute(&mut *reading).await.unwrap();
+    while embedded::file_bytes(&path)[1] <= BOUND {
+        let next = block(&head, &"x".repeat(BLOCK));
+        log.append(next.clone()).await.unwrap();
+        head = next.head();
+    }
+    reading.commit().await.unwrap();
+    let cut = async {
+        while embedded::file_bytes(&path)[1] > BOUND {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(crate::place::DEADLINE, cut).await.expect("it is cut");
+    assert_eq!(log.head().await.unwrap(), head);
+}

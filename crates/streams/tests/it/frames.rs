@@ -76,6 +76,7 @@ fn batch(key: &StreamKey, first_seq: u64, count: u32) -> FrameBatch {
         flush: count == 0,
         received_us: 1_700_000_000_000_000,
         model: Some("asl-basic".to_owned()),
+        language: Some("ase".to_owned()),
     }
 }
 

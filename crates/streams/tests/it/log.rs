@@ -4,10 +4,32 @@ use events::{BlockNumber, Head};
 use streams::log::embedded;
 use streams::{AppendError, LogError};
 
+use std::sync::Arc;
+
+use streams::testing::NatsServer;
+
 use crate::place::{Place, append_sometime, block, connect, fill, log_id, read_all, wait_for};
 
 macro_rules! on_every_backend {
     ($($scenario:ident),* $(,)?) => {
+        /// Three replicas take long to start: one cluster for all, a log of its own for each.
+        async fn on_three_replicas(servers: Vec<NatsServer>) {
+            let servers = Arc::new(servers);
+            $({
+                let place = Place::Cluster(servers.clone(), stringify!($scenario).to_owned());
+                $scenario(place).await;
+            })*
+        }
+        mod on_the_oldest_nats {
+            use crate::place::Place;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $scenario() {
+                let test = concat!("streams log::on_the_oldest_nats::", stringify!($scenario));
+                if let Some(place) = Place::oldest_nats(test).await {
+                    super::$scenario(place).await;
+                }
+            })*
+        }
         mod on_memory {
             use crate::place::Place;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,6 +66,27 @@ on_every_backend! {
     writers_side_by_side_lose_nothing,
     an_append_is_heard_of_elsewhere,
     a_reader_notices_what_does_not_fit,
+    an_anchor_is_held_against_the_log,
+    a_block_is_found_by_its_number_and_its_positions,
+}
+
+mod on_replicas {
+    use crate::place::oldest_server;
+    use crate::replicas::{cluster, cluster_of};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_a_current_server() {
+        if let Some(servers) = cluster("streams log::on_replicas::of_a_current_server").await {
+            super::on_three_replicas(servers).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_the_oldest_server() {
+        if let Some(program) = oldest_server("streams log::on_replicas::of_the_oldest_server") {
+            super::on_three_replicas(cluster_of(program).await).await;
+        }
+    }
 }
 
 async fn an_empty_log_keeps_its_id(place: Place) {
@@ -177,6 +220,43 @@ async fn a_reader_notices_what_does_not_fit(place: Place) {
     }
 }
 
+async fn an_anchor_is_held_against_the_log(place: Place) {
+    let log = place.open().await;
+    let empty = Head::empty(log.id());
+    log.check_anchor(&empty).await.unwrap();
+    let blocks = fill(&log, 4).await;
+    for head in blocks.iter().map(events::Block::head).chain([empty]) {
+        log.check_anchor(&head).await.unwrap();
+    }
+    let end = blocks[3].head();
+    let lost = log.check_anchor(&block(&end, "lost").head()).await.unwrap_err();
+    assert!(matches!(lost, LogError::TailLost { .. }), "{lost}");
+    let other = block(&blocks[1].head(), "another third block").head();
+    let changed = log.check_anchor(&other).await.unwrap_err();
+    assert!(changed.to_string().contains("block 3"), "{changed}");
+    let foreign = log.check_anchor(&Head { log: log_id(66), ..end }).await.unwrap_err();
+    assert!(matches!(foreign, LogError::Replaced { .. }), "{foreign}");
+}
+
+async fn a_block_is_found_by_its_number_and_its_positions(place: Place) {
+    let log = place.open().await;
+    let mut head = log.head().await.unwrap();
+    for commits in [3, 1, 2, 5] {
+        let lines: Vec<String> = (0..commits).map(|n| format!("{{\"n\":{n}}}")).collect();
+        let next = events::Block::build(&head, &lines);
+        log.append(Arc::new(next.clone())).await.unwrap();
+        assert_eq!(log.head_at(next.header.block).await.unwrap(), Some(next.head()));
+        for position in next.header.first.get()..=next.head().position.get() {
+            let before = log.before(events::Position::new(position)).await.unwrap();
+            assert_eq!(before, Some(head), "position {position}");
+        }
+        head = next.head();
+    }
+    assert_eq!(log.before(head.position.next()).await.unwrap(), None);
+    assert_eq!(log.head_at(head.block.next()).await.unwrap(), None);
+    assert_eq!(log.block(BlockNumber::new(0)).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn a_copy_on_another_backend_has_the_same_bytes() {
     let test = "streams log::a_copy_on_another_backend_has_the_same_bytes";
@@ -193,4 +273,19 @@ async fn a_copy_on_another_backend_has_the_same_bytes() {
         assert_eq!(to.head().await.unwrap(), there.head().await.unwrap());
     }
     assert_eq!(read_all(&back, Head::empty(there.id()), 2000).await, blocks);
+}
+
+/// On SQLite they race for the journal mode, which no busy timeout covers.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_make_the_same_new_file() {
+    for _ in 0..100 {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = [(); 6].map(|()| {
+            let path = folder.path().join("log.db");
+            tokio::spawn(async move { streams::log::embedded::open(&path).await })
+        });
+        for opening in opening {
+            opening.await.unwrap().unwrap();
+        }
+    }
 }

@@ -10,11 +10,15 @@
 
 mod commands;
 mod config;
+mod corruption;
 mod embedded;
 mod frames;
 mod live;
 mod log;
+mod logins;
+mod nats_damage;
 mod nats_traps;
 mod place;
 mod replicas;
+mod roles;
 mod transfer;

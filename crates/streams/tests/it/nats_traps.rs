@@ -77,11 +77,22 @@ async fn a_server_that_is_too_old_is_refused() {
 }
 
 #[tokio::test]
+async fn debians_own_server_is_refused_and_left_as_it_is() {
+    let test = "streams nats_traps::debians_own_server_is_refused_and_left_as_it_is";
+    let Some(program) = std::env::var_os("SIGNCALL_NATS_SERVER_REFUSED").map(PathBuf::from) else {
+        return skip(test, "SIGNCALL_NATS_SERVER_REFUSED is not set; cargo xtask test sets it");
+    };
+    let server = NatsServer::start(program, "").await.unwrap();
+    let reason = refusal(&connect(&server).await).await;
+    assert!(reason.contains("2.9.10") && reason.contains("use 2.10.23 or newer"), "{reason}");
+    let streams = server.store().join("jetstream/$G/streams");
+    assert!(!streams.exists(), "no stream is made on it");
+}
+
+#[tokio::test]
 async fn the_oldest_server_that_is_supported_serves() {
     let test = "streams nats_traps::the_oldest_server_that_is_supported_serves";
-    let Some(old) = std::env::var_os("SIGNCALL_NATS_SERVER_OLD").map(PathBuf::from) else {
-        return skip(test, "SIGNCALL_NATS_SERVER_OLD is not set; cargo xtask test sets it");
-    };
+    let Some(old) = crate::place::oldest_server(test) else { return };
     let mut server = NatsServer::start(old, "").await.unwrap();
     let log = open(&connect(&server).await).await.unwrap();
     let blocks = fill(&log, 5).await;
@@ -99,6 +110,31 @@ async fn a_server_without_jetstream_or_with_small_messages_is_refused() {
     assert!(refusal(&connect(&off).await).await.contains("JetStream is off"));
     let small = NatsServer::start(program, "max_payload: 65536").await.unwrap();
     assert!(refusal(&connect(&small).await).await.contains("max_payload is 65536 bytes"));
+}
+
+#[tokio::test]
+async fn an_account_that_may_have_too_little_is_refused() {
+    let Some(program) = find_nats_server() else {
+        return skip("streams nats_traps::an_account_that_may_have_too_little", "no nats-server");
+    };
+    let limited = |limits: &str| {
+        format!(
+            "accounts {{ signcall {{ jetstream {{ {limits} }}, users: [{{ user: u, password: p }}] }} }}"
+        )
+    };
+    for (limits, told) in [
+        ("max_streams: 2", "may have 2 streams; allow 4 or more"),
+        ("max_bytes_required: true", "take max_bytes_required away"),
+    ] {
+        let server = NatsServer::start(program.clone(), &limited(limits)).await.unwrap();
+        let config = NatsConfig {
+            user: Some("u".to_owned()),
+            password: Some("p".into()),
+            ..NatsConfig::new(server.url())
+        };
+        let reason = refusal(&streams::nats::connect(&config).await.unwrap()).await;
+        assert!(reason.contains(told), "{limits}: {reason}");
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Where a log under test lies, and what tests do with any log.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use events::{Block, BlockNumber, Head, LogId};
 use streams::nats::{Nats, NatsConfig};
-use streams::testing::NatsServer;
+use streams::testing::{NatsServer, skip};
 use streams::{AppendError, Log, LogError};
 use tempfile::TempDir;
 
@@ -17,6 +18,8 @@ pub(crate) enum Place {
     Memory(Log),
     Embedded(TempDir),
     Nats(Box<NatsServer>),
+    /// Three servers, and what the names of this log's subjects begin with.
+    Cluster(Arc<Vec<NatsServer>>, String),
 }
 
 impl Place {
@@ -33,6 +36,11 @@ impl Place {
         Some(Self::Nats(Box::new(server)))
     }
 
+    pub(crate) async fn oldest_nats(test: &str) -> Option<Self> {
+        let server = NatsServer::start(oldest_server(test)?, "").await.unwrap();
+        Some(Self::Nats(Box::new(server)))
+    }
+
     pub(crate) async fn open(&self) -> Log {
         match self {
             Self::Memory(log) => log.clone(),
@@ -40,8 +48,18 @@ impl Place {
                 streams::log::embedded::open(&folder.path().join("log.db")).await.unwrap()
             }
             Self::Nats(server) => streams::log::nats::open(&connect(server).await).await.unwrap(),
+            Self::Cluster(servers, prefix) => crate::replicas::open(servers, prefix).await,
         }
     }
+}
+
+/// The oldest server that is kept working, or a note why the test is skipped.
+pub(crate) fn oldest_server(test: &str) -> Option<PathBuf> {
+    let given = std::env::var_os("SIGNCALL_NATS_SERVER_OLD").map(PathBuf::from);
+    if given.is_none() {
+        skip(test, "SIGNCALL_NATS_SERVER_OLD is not set; cargo xtask test sets it");
+    }
+    given
 }
 
 pub(crate) async fn connect(server: &NatsServer) -> Nats {

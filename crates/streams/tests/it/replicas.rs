@@ -1,6 +1,6 @@
 //! The log on three replicas: writers that lose to each other, and a server that is killed.
 
-use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use events::Head;
@@ -13,29 +13,22 @@ use crate::place::{append_sometime, read_all};
 /// How long three servers may take to agree on a leader, on a busy machine.
 const ELECTION: Duration = Duration::from_mins(1);
 
-async fn cluster() -> Option<Vec<NatsServer>> {
+pub(crate) async fn cluster(test: &str) -> Option<Vec<NatsServer>> {
     let Some(program) = find_nats_server() else {
-        skip("streams replicas", "nats-server is not installed; cargo xtask test fetches it");
+        skip(test, "nats-server is not installed; cargo xtask test fetches it");
         return None;
     };
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-    let listeners = [free(), free(), free()];
-    let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
-    let routes = ports.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
-    let mut servers = Vec::new();
-    for (index, port) in ports.iter().enumerate() {
-        let configuration = format!(
-            "server_name: n{index}\n\
-             cluster {{ name: test, listen: 127.0.0.1:{port}, routes: [{routes}] }}"
-        );
-        servers.push(NatsServer::start(program.clone(), &configuration).await.unwrap());
-    }
-    Some(servers)
+    Some(cluster_of(program).await)
 }
 
-async fn open(servers: &[NatsServer]) -> Log {
+pub(crate) async fn cluster_of(program: PathBuf) -> Vec<NatsServer> {
+    NatsServer::cluster(&program, 3, "").await.unwrap()
+}
+
+/// The log with this prefix, once the servers have elected those who lead.
+pub(crate) async fn open(servers: &[NatsServer], prefix: &str) -> Log {
     let url = servers.iter().map(NatsServer::url).collect::<Vec<_>>().join(",");
-    let config = NatsConfig { replicas: 3, ..NatsConfig::new(url) };
+    let config = NatsConfig { replicas: 3, prefix: prefix.to_owned(), ..NatsConfig::new(url) };
     let nats = streams::nats::connect(&config).await.unwrap();
     let opening = async {
         loop {
@@ -52,17 +45,18 @@ async fn open(servers: &[NatsServer]) -> Log {
 async fn writers_and_a_killed_server_leave_one_whole_log() {
     const WRITERS: usize = 4;
     const BLOCKS: usize = 50;
-    let Some(mut servers) = cluster().await else { return };
+    let test = "streams replicas::writers_and_a_killed_server_leave_one_whole_log";
+    let Some(mut servers) = cluster(test).await else { return };
     let mut writers = Vec::new();
     for writer in 0..WRITERS {
-        let log = open(&servers).await;
+        let log = open(&servers, "signcall").await;
         writers.push(tokio::spawn(async move {
             for index in 0..BLOCKS {
                 append_sometime(&log, &format!("{writer}/{index}")).await;
             }
         }));
     }
-    let reader = open(&servers).await;
+    let reader = open(&servers, "signcall").await;
     let mut appended = reader.appended();
     let heard = appended.wait_for(|last| last.get() >= 60);
     tokio::time::timeout(ELECTION, heard).await.expect("writing goes on").unwrap();
@@ -76,4 +70,44 @@ async fn writers_and_a_killed_server_leave_one_whole_log() {
     let blocks = read_all(&reader, Head::empty(reader.id()), 1 << 20).await;
     assert_eq!(blocks.len(), WRITERS * BLOCKS);
     assert_eq!(reader.head().await.unwrap(), blocks[WRITERS * BLOCKS - 1].head());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_replicas_killed_and_started_again_hold_what_was_acknowledged() {
+    const WRITERS: usize = 3;
+    const BLOCKS: usize = 60;
+    let test = "streams replicas::all_replicas_killed_and_started_again_hold_what_was_acknowledged";
+    let Some(mut servers) = cluster(test).await else { return };
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let log = open(&servers, "signcall").await;
+        writers.push(tokio::spawn(async move {
+            let mut acknowledged = Vec::new();
+            for index in 0..BLOCKS {
+                acknowledged.push(append_sometime(&log, &format!("{writer}/{index}")).await);
+            }
+            acknowledged
+        }));
+    }
+    let reader = open(&servers, "signcall").await;
+    for kills in 1..=2 {
+        let mut appended = reader.appended();
+        let heard = appended.wait_for(|last| last.get() >= 40 * kills);
+        tokio::time::timeout(ELECTION, heard).await.expect("writing goes on").unwrap();
+        servers.iter_mut().for_each(NatsServer::kill);
+        for server in &mut servers {
+            server.restart().await.unwrap();
+        }
+    }
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    acknowledged.sort();
+    let numbers: Vec<u64> = acknowledged.iter().map(|number| number.get()).collect();
+    assert_eq!(numbers, (1..=(WRITERS * BLOCKS) as u64).collect::<Vec<_>>(), "each is there once");
+    let settled = async { while reader.head().await.is_err() {} };
+    tokio::time::timeout(ELECTION, settled).await.expect("a leader is elected");
+    let blocks = read_all(&reader, Head::empty(reader.id()), 1 << 20).await;
+    assert_eq!(blocks.len(), WRITERS * BLOCKS);
 }

@@ -40,11 +40,44 @@ impl Database {
         for page in keys.chunks(PAGE) {
             to.insert(page).await?;
         }
+        self.copy_kept(to).await?;
         // Last: without them it is nobody's vault.
         for (name, value) in facts {
             to.fact(&name, &value).await?;
         }
         Ok(())
+    }
+
+    /// Copies what is kept, row by row in the order of its key: there may be much of it. What comes
+    /// while it runs may be in the copy or not; keys that it needs are.
+    async fn copy_kept(&self, to: &Self) -> Result<(), VaultError> {
+        const PAGE: &str = "SELECT room_id, user_id, stream, received_us, first_seq, day, until_day, \
+             pose, sealed FROM vault_kept WHERE (room_id, user_id, stream, received_us, first_seq) \
+             > ($1, $2, $3, $4, $5) ORDER BY room_id, user_id, stream, received_us, first_seq \
+             LIMIT 256";
+        const INSERT: &str = "INSERT INTO vault_kept (room_id, user_id, stream, received_us, \
+             first_seq, day, until_day, pose, sealed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             ON CONFLICT DO NOTHING";
+        type KeptCopy = (i64, i64, String, i64, i64, String, String, bool, Vec<u8>);
+        let mut last = (-1, 0, String::new(), 0, 0);
+        loop {
+            let (room, user, stream, received, seq) = last.clone();
+            let page: Vec<KeptCopy> = on_pool!(self, pool => {
+                sqlx::query_as(PAGE).bind(room).bind(user).bind(stream).bind(received).bind(seq)
+                    .fetch_all(pool).await?
+            });
+            let Some(end) = page.last() else { return Ok(()) };
+            last = (end.0, end.1, end.2.clone(), end.3, end.4);
+            on_pool!(to, pool => {
+                let mut tx = pool.begin().await?;
+                for row in page {
+                    sqlx::query(INSERT)
+                        .bind(row.0).bind(row.1).bind(row.2).bind(row.3).bind(row.4).bind(row.5)
+                        .bind(row.6).bind(row.7).bind(row.8).execute(&mut *tx).await?;
+                }
+                tx.commit().await?;
+            });
+        }
     }
 
     /// Rewrites the tables without the space of what was deleted.
@@ -57,6 +90,7 @@ impl Database {
             Self::Postgres(pool) => {
                 sqlx::query("VACUUM FULL vault_key").execute(pool).await?;
                 sqlx::query("VACUUM FULL vault_meta").execute(pool).await?;
+                sqlx::query("VACUUM FULL vault_kept").execute(pool).await?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use events::{KeyScope, LogId, Personal, Position, RoomId, TextKind, UserId, sealed::label};
 use projector::testing::PrivatePostgres;
-use vault::{Destruction, Opened, Secrets, Vault, VaultError};
+use vault::{Destruction, Kept, Opened, Secrets, Vault, VaultError};
 
 /// A database for one vault, and secrets for it.
 struct Place {
@@ -79,6 +79,21 @@ async fn keys_are_made_once_and_last() {
             let read = vault.read(scope, "x/1", &field).await.unwrap();
             assert_eq!(read.into_text().as_deref(), Some("Ada"));
             assert!(vault.read(scope, &label("x", 2), &field).await.is_err());
+        }
+    }
+}
+
+/// On SQLite they race for the journal mode, which no busy timeout covers.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_make_the_same_new_vault() {
+    for _ in 0..100 {
+        let place = Arc::new(Place::sqlite());
+        let opening = [(); 6].map(|()| {
+            let place = place.clone();
+            tokio::spawn(async move { Vault::open(&place.url, &place.secrets).await })
+        });
+        for opening in opening {
+            opening.await.unwrap().unwrap();
         }
     }
 }
@@ -238,5 +253,68 @@ async fn rotation_keeps_every_text_readable_and_every_erasure() {
             let opened = open(&vault, *scope, sealed).await.unwrap();
             assert_eq!(opened == Opened::Erased, *scope == user(9));
         }
+    }
+}
+
+fn kept(user: u64, room: u64, first_seq: u64, day: &str) -> Kept {
+    let day = day.parse().unwrap();
+    Kept {
+        room: RoomId::new(room),
+        user: UserId::new(user),
+        stream: "camera".to_owned(),
+        first_seq,
+        received_us: 1_000 * first_seq as i64,
+        day,
+        until: Kept::until(day, 30),
+        pose: false,
+        bytes: vec![user as u8, first_seq as u8, 3],
+    }
+}
+
+#[tokio::test]
+async fn kept_landmarks_are_sealed_and_go_with_key_room_retention_and_consent() {
+    let test = "vault::kept_landmarks_are_sealed_and_go_with_key_room_retention_and_consent";
+    for place in Place::each(test).await {
+        let vault = place.vault().await;
+        vault.keys_for(&[user(1), user(2)]).await.unwrap();
+        let days = ["2026-03-01", "2026-03-02"];
+        let all = [
+            kept(1, 5, 0, days[0]),
+            kept(1, 5, 8, days[1]),
+            kept(2, 5, 0, days[1]),
+            kept(1, 6, 0, days[0]),
+            kept(9, 5, 0, days[0]),
+        ];
+        assert_eq!(vault.keep(&all).await.unwrap(), 1, "nobody's key seals for user 9");
+        assert_eq!(vault.keep(&all[..1]).await.unwrap(), 0);
+        let today = "2026-03-03".parse().unwrap();
+        let read = async |room: u64| vault.kept(RoomId::new(room), today).await.unwrap();
+        assert_eq!(read(5).await, [all[0].clone(), all[1].clone(), all[2].clone()]);
+        let late = "2026-03-31".parse().unwrap();
+        assert_eq!(vault.kept(RoomId::new(5), late).await.unwrap().len(), 2, "its time is over");
+        assert_eq!(vault.expire_kept("2026-03-30".parse().unwrap()).await.unwrap(), 0);
+
+        let copy = Place::sqlite();
+        vault.copy_to(&copy.url).await.unwrap();
+        let copied = Vault::open(&copy.url, &place.secrets).await.unwrap();
+        assert_eq!(copied.kept(RoomId::new(5), today).await.unwrap(), read(5).await);
+
+        let room = RoomId::new(5);
+        let gone = |destruction: Destruction| {
+            let vault = vault.clone();
+            async move { vault.destroy(&[destruction], Position::new(1)).await.unwrap() }
+        };
+        let before = "2026-03-02".parse().unwrap();
+        gone(Destruction::Texts { room, kind: TextKind::Message, before }).await;
+        assert_eq!(read(5).await.len(), 3);
+        gone(Destruction::Texts { room, kind: TextKind::Transcript, before }).await;
+        assert_eq!(read(5).await, [all[1].clone(), all[2].clone()]);
+        gone(Destruction::Kept { room, user: UserId::new(1) }).await;
+        assert_eq!(read(5).await, [all[2].clone()]);
+        gone(Destruction::User(UserId::new(2))).await;
+        assert_eq!(read(5).await, []);
+        assert_eq!(vault.keep(&all[2..3]).await.unwrap(), 1, "the key is gone for good");
+        gone(Destruction::Room(RoomId::new(6))).await;
+        assert_eq!(read(6).await, []);
     }
 }

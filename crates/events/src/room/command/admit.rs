@@ -29,7 +29,8 @@ impl Admit {
         let removed = RoomEvent::ParticipantRemoved(ParticipantRemoved { room_id, user_id });
         let waits = room.participants.get(&user_id).map(|p| p.admission == Admission::Waiting);
         match (waits, self.admit) {
-            (Some(true), true) => Ok(one(room_id, admitted)),
+            (Some(true), true) if room.has_place(Admission::Admitted) => Ok(one(room_id, admitted)),
+            (Some(true), true) => Err(Rejection::RoomFull(room.settings.capacity)),
             (Some(true), false) => Ok(one(room_id, removed)),
             (Some(false), true) => Ok(nothing(room_id)),
             (Some(false), false) => {
@@ -72,6 +73,23 @@ mod tests {
         assert!(town.when(Actor::User(ada), admit(bob, true)).unwrap().events.is_empty());
         let present = town.refused(Actor::User(ada), admit(bob, false));
         assert!(matches!(present, Rejection::Invalid { .. }));
+    }
+
+    #[test]
+    fn who_waits_takes_no_place_in_the_call_and_is_let_in_while_there_is_one() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let settings = Settings { lobby: true, capacity: 2, ..Settings::default() };
+        let room = town.room_with(ada, settings);
+        let (bob, eve) = (town.joined(room, "Bob"), town.joined(room, "Eve"));
+        let joe = town.user("Joe");
+        assert_eq!(town.refused(Actor::User(joe), Join { room }), Rejection::RoomFull(2));
+        let admit = |user| Admit { room, user, admit: true };
+        town.when(Actor::User(ada), admit(bob)).unwrap();
+        assert!(town.when(Actor::User(joe), Join { room }).is_ok(), "the lobby has a place again");
+        assert_eq!(town.refused(Actor::User(ada), admit(eve)), Rejection::RoomFull(2));
+        town.when(Actor::User(ada), Remove { room, user: bob }).unwrap();
+        town.when(Actor::User(ada), admit(eve)).unwrap();
     }
 
     #[test]

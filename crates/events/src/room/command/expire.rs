@@ -34,7 +34,7 @@ impl ExpireTexts {
             .retention_days
             .and_then(|days| now.checked_sub_days(chrono::Days::new(u64::from(days))));
         let due = kept_from.is_some_and(|kept_from| self.before <= kept_from)
-            && room.transcripts().any(|text| text.created_at.day() < self.before);
+            && room.transcripts().any(|text| text.day() < self.before);
         if !due {
             return Ok(nothing(self.room));
         }

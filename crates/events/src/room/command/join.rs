@@ -63,11 +63,11 @@ pub(crate) fn admission(room: Option<&Room>, owner: bool) -> Result<Admission, R
     if room.settings.locked && !owner {
         return Err(Rejection::RoomLocked);
     }
-    if room.participants.len() >= room.settings.capacity as usize {
-        return Err(Rejection::RoomFull(room.settings.capacity));
-    }
     let waits = room.settings.lobby && !owner;
-    Ok(if waits { Admission::Waiting } else { Admission::Admitted })
+    let admission = if waits { Admission::Waiting } else { Admission::Admitted };
+    room.has_place(admission)
+        .then_some(admission)
+        .ok_or(Rejection::RoomFull(room.settings.capacity))
 }
 
 fn join(

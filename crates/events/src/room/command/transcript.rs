@@ -153,6 +153,10 @@ impl CorrectTranscript {
             return Err(Rejection::NotFound("transcript"));
         }
         let now = room.transcript(self.transcript).ok_or(Rejection::NotFound("transcript"))?;
+        if state.is_erased(now.author) {
+            let detail = "its author took it with their account; it can't be corrected any more";
+            return Err(Rejection::Gone(detail.to_owned()));
+        }
         if self.expected.is_some_and(|seen| seen != now.revision) {
             return Err(Rejection::Stale);
         }
@@ -181,6 +185,7 @@ mod tests {
 
     use crate::room::command::captions::SetCaptions;
     use crate::room::event::Consent;
+    use crate::user::command::account::DeleteUser;
 
     const RECOGNIZER: Actor = Actor::System(SystemRole::Recognizer);
 
@@ -247,5 +252,17 @@ mod tests {
         let eve = town.user("Eve");
         assert_eq!(town.refused(Actor::User(eve), typed), Rejection::NotFound("room"));
         assert_eq!(town.refused(Actor::User(eve), correct(None)), Rejection::NotFound("room"));
+    }
+
+    #[test]
+    fn what_was_erased_with_its_author_stays_erased() {
+        let mut town = Scenario::new();
+        let (room, ada, bob) = signing(&mut town);
+        let recorded = record(&town, room, bob);
+        let transcript = TranscriptId::new(town.made(RECOGNIZER, recorded));
+        town.when(Actor::User(bob), DeleteUser { user: bob, erase_content: true }).unwrap();
+        let text = Clear::new("hello");
+        let correct = CorrectTranscript { room, transcript, text, expected: None };
+        assert!(matches!(town.refused(Actor::User(ada), correct), Rejection::Gone(_)));
     }
 }

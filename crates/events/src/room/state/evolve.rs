@@ -64,24 +64,18 @@ impl Room {
     }
 
     fn evolve_text(&mut self, event: &RoomEvent, at: Timestamp) {
-        let first = |author, by_person| TextOf {
-            author,
-            revision: 1,
-            by_person,
-            deleted: false,
-            created_at: at,
-        };
+        let first = |author, by_person| TextOf::first(author, by_person, at);
         match event {
             RoomEvent::MessageSent(e) => {
                 self.messages.insert(e.message_id, first(e.user_id, true));
             }
             RoomEvent::MessageEdited(e) => {
-                if let Some(message) = self.messages.get_mut(&e.message_id) {
+                if let Some(message) = self.messages.get_mut(e.message_id) {
                     message.revision = e.revision;
                 }
             }
             RoomEvent::MessageDeleted(e) => {
-                if let Some(message) = self.messages.get_mut(&e.message_id) {
+                if let Some(message) = self.messages.get_mut(e.message_id) {
                     message.deleted = true;
                 }
             }
@@ -90,19 +84,19 @@ impl Room {
                 self.transcripts.insert(e.transcript_id, first(e.user_id, e.model.is_none()));
             }
             RoomEvent::TranscriptRevised(e) => {
-                if let Some(transcript) = self.transcripts.get_mut(&e.transcript_id) {
+                if let Some(transcript) = self.transcripts.get_mut(e.transcript_id) {
                     transcript.revision = e.revision;
                     transcript.by_person = e.editor.is_some();
                 }
             }
             RoomEvent::TextsExpired(e) => {
                 if let Some(day) = e.transcripts_before {
-                    self.transcripts.retain(|_, text| text.created_at.day() >= day);
+                    self.transcripts.keep_from(day);
                     let kept = &self.transcripts;
-                    self.segments.retain(|_, id| kept.contains_key(id));
+                    self.segments.retain(|_, id| kept.get(*id).is_some());
                 }
                 if let Some(day) = e.messages_before {
-                    self.messages.retain(|_, text| text.created_at.day() >= day);
+                    self.messages.keep_from(day);
                 }
             }
             RoomEvent::Created(_)

@@ -12,8 +12,8 @@ use crate::sealed::{Clear, Personal};
 use crate::state::State;
 use crate::user::User;
 use crate::user::event::{
-    Deleted, EmailChanged, PasswordChanged, RevocationReason, TokensRevoked, UserEvent,
-    UsernameChanged,
+    Deleted, EmailChanged, LoginFailuresCleared, PasswordChanged, RevocationReason, TokensRevoked,
+    UserEvent, UsernameChanged,
 };
 
 /// Set another password; every log-in ends, that of the request too.
@@ -23,24 +23,17 @@ pub struct ChangePassword {
     pub user: UserId,
     /// bcrypt; the API has verified the current one, or an operator asks.
     pub password_hash: Clear,
+    /// [`User::passwords`](crate::user::User) when the current one was verified.
+    pub passwords: Option<u32>,
 }
 
-/// Take another name.
+/// Take another name, use another address, or both; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChangeUsername {
-    /// As typed.
-    pub username: Clear,
-    /// Of it, as it is compared.
-    pub digest: NameDigest,
-}
-
-/// Use another address.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ChangeEmail {
-    /// As typed.
-    pub email: Clear,
-    /// Of it, as it is compared.
-    pub digest: NameDigest,
+pub struct ChangeNames {
+    /// The name as typed, and its digest as it is compared.
+    pub username: Option<(Clear, NameDigest)>,
+    /// The address as typed, and its digest as it is compared.
+    pub email: Option<(Clear, NameDigest)>,
 }
 
 /// Delete an account: one's own, or any by an administrator.
@@ -57,20 +50,29 @@ impl ChangePassword {
         if actor != Actor::User(self.user) {
             administrator(state, actor)?;
         }
-        let user_id = self.user;
-        if existing(state, user_id)?.is_blocked() {
+        let user = existing(state, self.user)?;
+        if user.is_blocked() {
             return Err(Rejection::Blocked);
         }
-        let password_hash = Personal::from_clear(&self.password_hash);
-        let reason = RevocationReason::PasswordChanged;
-        Ok(of_user(
-            user_id,
-            vec![
-                UserEvent::PasswordChanged(PasswordChanged { user_id, password_hash }),
-                UserEvent::TokensRevoked(TokensRevoked { user_id, except: None, reason }),
-            ],
-        ))
+        if self.passwords.is_some_and(|verified| verified != user.passwords) {
+            return Err(Rejection::LoggedOut);
+        }
+        Ok(of_user(self.user, new_password(self.user, user, &self.password_hash)))
     }
+}
+
+/// What a new password comes to: every log-in ends, and so does what wrong ones brought about.
+pub(super) fn new_password(user_id: UserId, user: &User, hash: &Clear) -> Vec<UserEvent> {
+    let password_hash = Personal::from_clear(hash);
+    let reason = RevocationReason::PasswordChanged;
+    let mut events = vec![
+        UserEvent::PasswordChanged(PasswordChanged { user_id, password_hash }),
+        UserEvent::TokensRevoked(TokensRevoked { user_id, except: None, reason }),
+    ];
+    if user.failed_login_attempts > 0 {
+        events.push(UserEvent::LoginFailuresCleared(LoginFailuresCleared { user_id }));
+    }
+    events
 }
 
 /// The acting user, who has an account.
@@ -82,27 +84,27 @@ fn holder(state: &State, actor: Actor) -> Result<UserId, Rejection> {
     Ok(user)
 }
 
-impl ChangeUsername {
+impl ChangeNames {
     pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
         let user_id = holder(state, actor)?;
-        let username = Personal::Clear(checked_username(&self.username)?);
-        if state.users.by_username(self.digest).is_some_and(|other| other != user_id) {
-            return Err(Rejection::UsernameTaken);
+        let another = |holder: Option<UserId>| holder.is_some_and(|holder| holder != user_id);
+        let mut events = Vec::new();
+        if let Some((typed, digest)) = &self.username {
+            let (username, username_digest) = (Personal::Clear(checked_username(typed)?), *digest);
+            if another(state.users.by_username(username_digest)) {
+                return Err(Rejection::UsernameTaken);
+            }
+            let changed = UsernameChanged { user_id, username, username_digest };
+            events.push(UserEvent::UsernameChanged(changed));
         }
-        let changed = UsernameChanged { user_id, username, username_digest: self.digest };
-        Ok(of_user(user_id, vec![UserEvent::UsernameChanged(changed)]))
-    }
-}
-
-impl ChangeEmail {
-    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
-        let user_id = holder(state, actor)?;
-        let email = Personal::Clear(checked_email(&self.email)?);
-        if state.users.by_email(self.digest).is_some_and(|other| other != user_id) {
-            return Err(Rejection::EmailTaken);
+        if let Some((typed, digest)) = &self.email {
+            let (email, email_digest) = (Personal::Clear(checked_email(typed)?), *digest);
+            if another(state.users.by_email(email_digest)) {
+                return Err(Rejection::EmailTaken);
+            }
+            events.push(UserEvent::EmailChanged(EmailChanged { user_id, email, email_digest }));
         }
-        let changed = EmailChanged { user_id, email, email_digest: self.digest };
-        Ok(of_user(user_id, vec![UserEvent::EmailChanged(changed)]))
+        Ok(of_user(user_id, events))
     }
 }
 
@@ -110,6 +112,9 @@ impl DeleteUser {
     pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
         let user = existing(state, self.user)?;
         match actor {
+            Actor::User(by) if by == self.user && user.is_blocked() => {
+                return Err(Rejection::Blocked);
+            }
             Actor::User(by) if by == self.user => {}
             Actor::System(SystemRole::Reactor) => leftover_guest(state, user)?,
             Actor::Anonymous | Actor::User(_) | Actor::System(_) => {
@@ -142,16 +147,36 @@ mod tests {
     use crate::room::Settings;
     use crate::room::command::{close::Close, join::Join, message::SendMessage};
     use crate::user::command::guest::RegisterGuest;
+    use crate::user::command::login::RecordLoginFailures;
 
     #[test]
     fn a_new_password_ends_every_log_in() {
         let mut town = Scenario::new();
         let (ada, bob) = (town.user("Ada"), town.user("Bob"));
-        let change = || ChangePassword { user: ada, password_hash: Clear::new("new") };
+        let password_hash = Clear::new("new");
+        let change =
+            || ChangePassword { user: ada, password_hash: password_hash.clone(), passwords: None };
         assert!(matches!(town.refused(Actor::User(bob), change()), Rejection::Forbidden(_)));
         town.when(Actor::User(ada), change()).unwrap();
         assert!(town.state().users.get(ada).unwrap().tokens.is_empty());
         town.when(Actor::System(SystemRole::Operator), change()).unwrap();
+        let late = ChangePassword { passwords: Some(2), ..change() };
+        assert_eq!(town.refused(Actor::User(ada), late), Rejection::LoggedOut);
+        let newest = ChangePassword { passwords: Some(3), ..change() };
+        town.when(Actor::User(ada), newest).unwrap();
+    }
+
+    #[test]
+    fn a_new_password_ends_a_lock() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let failed = RecordLoginFailures { user: ada, attempts: 10, lock_after: 10, lock_s: 1800 };
+        town.when(Actor::System(SystemRole::Api), failed).unwrap();
+        let change =
+            ChangePassword { user: ada, password_hash: Clear::new("new"), passwords: None };
+        town.when(Actor::System(SystemRole::Operator), change).unwrap();
+        let user = town.state().users.get(ada).unwrap();
+        assert_eq!((user.failed_login_attempts, user.login_locked_until), (0, None));
     }
 
     #[test]
@@ -160,7 +185,8 @@ mod tests {
         let (ada, _bob) = (town.user("Ada"), town.user("Bob"));
         let rename = |name: &str| {
             let register = Scenario::register(name);
-            ChangeUsername { username: register.username, digest: register.username_digest }
+            let username = Some((register.username, register.username_digest));
+            ChangeNames { username, email: None }
         };
         assert_eq!(town.refused(Actor::User(ada), rename("bob")), Rejection::UsernameTaken);
         town.when(Actor::User(ada), rename("ADA")).unwrap();
@@ -169,12 +195,18 @@ mod tests {
         assert_eq!(town.state().users.by_username(old), None);
         let address = |name: &str| {
             let register = Scenario::register(name);
-            ChangeEmail { email: register.email, digest: register.email_digest }
+            let email = Some((register.email, register.email_digest));
+            ChangeNames { username: None, email }
         };
         assert_eq!(town.refused(Actor::User(ada), address("bob")), Rejection::EmailTaken);
         town.when(Actor::User(ada), address("eve")).unwrap();
         let old = Scenario::register("Ada").email_digest;
         assert_eq!(town.state().users.by_email(old), None);
+        // Both or none.
+        let both = ChangeNames { username: rename("Eva").username, email: address("bob").email };
+        assert_eq!(town.refused(Actor::User(ada), both), Rejection::EmailTaken);
+        let eve = Scenario::register("Eve").username_digest;
+        assert_eq!(town.state().users.by_username(eve), Some(ada));
     }
 
     #[test]

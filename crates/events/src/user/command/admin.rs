@@ -153,8 +153,8 @@ mod tests {
         assert!(matches!(refused, Rejection::Invalid { field: "reason", .. }));
         let user = town.state().users.get(bob).unwrap();
         assert!(user.is_blocked() && user.tokens.is_empty());
-        let log_in =
-            LogIn { user: bob, token: Scenario::token(9), known_device: true, rehashed: None };
+        let token = Scenario::token(9);
+        let log_in = LogIn { user: bob, token, passwords: 1, known_device: true, rehashed: None };
         assert_eq!(town.refused(Actor::Anonymous, log_in.clone()), Rejection::Blocked);
         town.when(Actor::User(ada), Unblock { user: bob }).unwrap();
         assert!(town.when(Actor::Anonymous, log_in).is_ok());

@@ -68,7 +68,7 @@ mod tests {
     use crate::room::command::create::Create;
     use crate::room::command::join::{Join, JoinAsGuest};
     use crate::sealed::Clear;
-    use crate::user::command::account::ChangeUsername;
+    use crate::user::command::account::ChangeNames;
 
     #[test]
     fn a_guest_is_good_for_one_room() {
@@ -91,7 +91,7 @@ mod tests {
         let create = Create { code: crate::id::RoomCode::from_random(9), settings: open };
         assert!(matches!(town.refused(by, create), Rejection::Forbidden(_)));
         let digest = NameDigest::from_bytes([9; 16]);
-        let rename = ChangeUsername { username: name(), digest };
+        let rename = ChangeNames { username: Some((name(), digest)), email: None };
         assert!(matches!(town.refused(by, rename), Rejection::Forbidden(_)));
     }
 

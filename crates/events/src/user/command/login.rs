@@ -22,6 +22,9 @@ pub struct LogIn {
     pub user: UserId,
     /// What is handed out.
     pub token: NewToken,
+    /// [`User::passwords`](crate::user::User) when the password was verified: hashing takes a
+    /// while, in which it can have become an old one.
+    pub passwords: u32,
     /// A device that logged in before: it may, even while new devices are locked out.
     pub known_device: bool,
     /// The hash at today's cost, when the stored one was made at another.
@@ -60,7 +63,7 @@ impl LogIn {
             return Err(Rejection::Blocked);
         }
         let locked = user.login_locked_until.is_some_and(|until| until > stamp.now);
-        if locked && !self.known_device {
+        if (locked && !self.known_device) || user.passwords != self.passwords {
             return Err(Rejection::LoggedOut);
         }
         let user_id = self.user;
@@ -99,7 +102,9 @@ impl RecordLoginFailures {
         }
         let user = existing(state, self.user)?;
         let count = user.failed_login_attempts.saturating_add(self.attempts);
-        let locks = count >= self.lock_after;
+        let locked = user.login_locked_until.is_some_and(|until| until > stamp.now);
+        // A lock ends when it was said to, whatever strangers go on trying meanwhile.
+        let locks = count >= self.lock_after && !locked;
         let locked_until = locks.then(|| stamp.now.plus_seconds(i64::from(self.lock_s)));
         let failed = LoginFailed { user_id: self.user, attempts: self.attempts, locked_until };
         let events = if self.attempts > 0 { vec![UserEvent::LoginFailed(failed)] } else { vec![] };
@@ -130,9 +135,11 @@ impl RecordSeen {
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+    use crate::user::command::account::ChangePassword;
 
     fn log_in(user: UserId, serial: u8) -> LogIn {
-        LogIn { user, token: Scenario::token(serial), known_device: false, rehashed: None }
+        let token = Scenario::token(serial);
+        LogIn { user, token, passwords: 1, known_device: false, rehashed: None }
     }
 
     fn fail(town: &mut Scenario, user: UserId, attempts: u32) {
@@ -158,6 +165,35 @@ mod tests {
         assert_eq!(town.refused(Actor::Anonymous, log_in(ada, 5)), Rejection::LoggedOut);
         town.wait(1);
         assert!(town.when(Actor::Anonymous, log_in(ada, 6)).is_ok());
+    }
+
+    #[test]
+    fn a_lock_is_not_stretched_and_comes_again_with_the_next_wrong_password() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        fail(&mut town, ada, 10);
+        let until = town.now().plus_seconds(1800);
+        town.wait(1700);
+        fail(&mut town, ada, 5);
+        let locked = |town: &Scenario| town.state().users.get(ada).unwrap().login_locked_until;
+        assert_eq!(locked(&town), Some(until));
+        town.wait(200);
+        fail(&mut town, ada, 1);
+        assert_eq!(locked(&town), Some(town.now().plus_seconds(1800)));
+    }
+
+    #[test]
+    fn a_password_that_was_changed_while_it_was_verified_opens_nothing() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let verified = LogIn { rehashed: Some(Clear::new("old")), ..log_in(ada, 2) };
+        let change =
+            ChangePassword { user: ada, password_hash: Clear::new("new"), passwords: None };
+        town.when(Actor::User(ada), change).unwrap();
+        assert_eq!(town.refused(Actor::Anonymous, verified), Rejection::LoggedOut);
+        let hash = &town.state().users.get(ada).unwrap().password_hash;
+        assert_eq!(*hash, Personal::Clear("new".into()));
+        town.when(Actor::Anonymous, LogIn { passwords: 2, ..log_in(ada, 3) }).unwrap();
     }
 
     #[test]

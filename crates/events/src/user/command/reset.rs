@@ -2,15 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::account::new_password;
 use super::{administrator, existing, of_user};
 use crate::command::{Actor, Decision, Rejection, Stamp, SystemRole};
 use crate::id::{TokenDigest, UserId};
-use crate::sealed::{Clear, Personal};
+use crate::sealed::Clear;
 use crate::state::State;
-use crate::user::event::{
-    LoginFailuresCleared, PasswordChanged, ResetRequested, RevocationReason, TokensRevoked,
-    UserEvent,
-};
+use crate::user::event::{ResetRequested, UserEvent};
+use crate::user::state::PasswordReset;
 
 /// Make a link, which takes the place of any earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +21,9 @@ pub struct RequestReset {
     /// How long the link is good, in seconds.
     pub lifetime_s: u32,
 }
+
+/// Anybody's request makes no new link for a user who was made one so many seconds ago.
+pub const MADE_EVERY_S: i64 = 60;
 
 /// Set a new password by a link; every log-in ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,15 @@ impl RequestReset {
         if user.is_blocked() {
             return Err(Rejection::Blocked);
         }
+        // Whoever knows an address could fill its mailbox, and put each link out of use by the next.
+        let made_s = |reset: PasswordReset| {
+            i64::from(self.lifetime_s) - reset.expires_at.seconds_since(stamp.now)
+        };
+        let anybody = actor == Actor::System(SystemRole::Api);
+        if anybody && user.reset.is_some_and(|reset| made_s(reset) < MADE_EVERY_S) {
+            let detail = format!("a link was made less than {MADE_EVERY_S} s ago; use that one");
+            return Err(Rejection::Forbidden(detail));
+        }
         let expires_at = stamp.now.plus_seconds(i64::from(self.lifetime_s));
         let requested = ResetRequested { user_id: self.user, digest: self.digest, expires_at };
         Ok(of_user(self.user, vec![UserEvent::ResetRequested(requested)]))
@@ -65,16 +76,7 @@ impl ResetPassword {
         if user.is_blocked() {
             return Err(Rejection::Blocked);
         }
-        let password_hash = Personal::from_clear(&self.password_hash);
-        let reason = RevocationReason::PasswordChanged;
-        let mut events = vec![
-            UserEvent::PasswordChanged(PasswordChanged { user_id, password_hash }),
-            UserEvent::TokensRevoked(TokensRevoked { user_id, except: None, reason }),
-        ];
-        if user.failed_login_attempts > 0 {
-            events.push(UserEvent::LoginFailuresCleared(LoginFailuresCleared { user_id }));
-        }
-        Ok(of_user(user_id, events))
+        Ok(of_user(user_id, new_password(user_id, user, &self.password_hash)))
     }
 }
 
@@ -101,6 +103,9 @@ mod tests {
         let ada = town.user("Ada");
         let api = Actor::System(SystemRole::Api);
         town.when(api, request(ada, 1)).unwrap();
+        town.wait(59);
+        assert!(matches!(town.refused(api, request(ada, 2)), Rejection::Forbidden(_)));
+        town.wait(1);
         town.when(api, request(ada, 2)).unwrap();
         let earlier = town.refused(Actor::Anonymous, reset(1));
         assert!(matches!(earlier, Rejection::Gone(_)));

@@ -1,7 +1,7 @@
 //! The 3×3 neighbourhoods of every second pixel, side by side: a convolution is these patches times
 //! a matrix, and so is its gradient.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
 
 /// Edge of a patch, pixels.
 const WINDOW: usize = 3;
@@ -12,7 +12,7 @@ const STRIDE: usize = 2;
 /// outside the picture is 0.
 pub fn patches(x: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() {
-        return x.contiguous()?.apply_op1(Patches);
+        return x.to_dtype(DType::F32)?.contiguous()?.apply_op1(Patches);
     }
     let (_, height, width, _) = x.dims4()?;
     let (high, wide) = (height.div_ceil(STRIDE), width.div_ceil(STRIDE));

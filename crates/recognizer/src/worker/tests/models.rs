@@ -27,7 +27,7 @@ impl Model for Halves {
     }
 
     fn new_state(&self) -> StreamState {
-        StreamState(Vec::new())
+        StreamState(Vec::new(), None)
     }
 
     fn step(&mut self, hops: &mut [Hop<'_>]) -> Result<(), ModelError> {

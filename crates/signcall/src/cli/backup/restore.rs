@@ -19,7 +19,7 @@ use vault::{Secrets, Vault, VaultError};
 use super::{LOG, Manifest, SECRETS, TABLES, VAULT, secrets_in, sqlite};
 use crate::cli::log::{Place, bar};
 use crate::config::{Config, Options};
-use crate::server::Lock;
+use crate::server::{Lock, check_anchor};
 
 /// Bytes of blocks read at once.
 const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -45,6 +45,9 @@ impl Args {
         vault.bind(log.id()).await?;
         if was_there {
             println!("the vault at {} was there and stays", config.vault);
+            if let Err(error) = check_anchor(&log, &vault).await {
+                println!("but the backup is older than what it remembers: {error}");
+            }
         } else {
             let lost = give_up_later_keys(&log, &vault, manifest.head).await?;
             println!("the vault is restored to {}", config.vault);

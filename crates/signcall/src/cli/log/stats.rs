@@ -7,6 +7,7 @@ use anyhow::Result;
 use events::stored::StoredEvent;
 use events::{Block, Head, Timestamp};
 use serde_json::json;
+use streams::log::embedded;
 
 use super::bar;
 use crate::config::{Config, Options};
@@ -64,7 +65,8 @@ impl Args {
                     "log": head.log, "kind": log.kind(), "block": head.block, "position": head.position,
                     "hash": head.hash, "blocks": counts.blocks, "commits": counts.commits,
                     "events": counts.events, "bytes": counts.bytes,
-                    "largest_block_bytes": counts.largest_block, "file_bytes": files,
+                    "largest_block_bytes": counts.largest_block,
+                    "file_bytes": files.map(|files| files[0]), "wal_bytes": files.map(|files| files[1]),
                     "first": counts.first, "last": counts.last, "tags": counts.tags,
                 })
             );
@@ -93,12 +95,12 @@ impl Counts {
         Ok(())
     }
 
-    fn print(&self, head: &Head, kind: &str, files: Option<u64>) {
+    fn print(&self, head: &Head, kind: &str, files: Option<[u64; 2]>) {
         println!("log {} ({kind}), up to block {}, {}", head.log, head.block, head.hash);
         println!("  {} blocks, {} commits, {} events", self.blocks, self.commits, self.events);
         println!("  {} bytes, {} in the largest block", self.bytes, self.largest_block);
-        if let Some(files) = files {
-            println!("  {files} bytes of files");
+        if let Some([file, wal]) = files {
+            println!("  {file} bytes in the file, {wal} in its write-ahead log");
         }
         if let (Some(first), Some(last)) = (self.first, self.last) {
             println!("  from {first} to {last}");
@@ -109,14 +111,8 @@ impl Counts {
     }
 }
 
-/// Bytes of the embedded log's files, its write-ahead log among them.
-fn file_bytes(config: &Config) -> Option<u64> {
-    if !config.log.is_embedded() {
-        return None;
-    }
-    let length = |suffix| {
-        let file = config.data.join(format!("{LOG_FILE}{suffix}"));
-        std::fs::metadata(file).map_or(0, |found| found.len())
-    };
-    Some(["", "-wal", "-shm"].into_iter().map(length).sum())
+/// Bytes of the embedded log's file and of its write-ahead log.
+fn file_bytes(config: &Config) -> Option<[u64; 2]> {
+    let [file, wal, _] = embedded::file_bytes(&config.data.join(LOG_FILE));
+    config.log.is_embedded().then_some([file, wal])
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use events::Head;
 use serde_json::json;
 use streams::Log;
+use vault::{Secrets, Vault};
 
 use super::bar;
 use crate::config::{Config, Options};
@@ -57,7 +58,7 @@ impl Args {
             return;
         }
         for Anchor { of, head } in anchors {
-            println!("{of} know of block {}, position {}", head.block, head.position);
+            println!("{of} knew block {}, position {}", head.block, head.position);
         }
         println!("checked log {} up to block {}, position {}", head.log, head.block, head.position);
         match fault {
@@ -73,26 +74,39 @@ struct Anchor {
     head: Head,
 }
 
-/// What the tables remember; without tables, nothing.
+/// What the tables and the vault remember; nothing of what is not there.
 async fn anchors(config: &Config) -> Vec<Anchor> {
-    let Ok(store) = open_store(config).await else {
-        tracing::warn!("the tables can't be asked how far the log went");
-        return Vec::new();
-    };
-    let checkpoint = store.checkpoint().await.ok().flatten();
+    let mut anchors = Vec::new();
+    match of_the_tables(config).await {
+        Ok(head) => anchors.extend(head.map(|head| Anchor { of: "the tables", head })),
+        Err(error) => tracing::warn!(%error, "the tables can't be asked how far the log went"),
+    }
+    match of_the_vault(config).await {
+        Ok(head) => anchors.extend(head.map(|head| Anchor { of: "the vault", head })),
+        Err(error) => tracing::warn!(%error, "the vault can't be asked how far the log went"),
+    }
+    anchors
+}
+
+async fn of_the_tables(config: &Config) -> Result<Option<Head>> {
+    let store = open_store(config).await?;
+    let checkpoint = store.checkpoint().await;
     store.close().await;
-    checkpoint
-        .map(|checkpoint| Anchor { of: "the tables", head: checkpoint.head })
-        .into_iter()
-        .collect()
+    Ok(checkpoint?.map(|checkpoint| checkpoint.head))
+}
+
+async fn of_the_vault(config: &Config) -> Result<Option<Head>> {
+    let vault = Vault::open(config.vault.expose(), &Secrets::open(&config.secrets)?).await?;
+    let anchor = vault.anchor().await;
+    vault.close().await;
+    Ok(anchor?)
 }
 
 /// What does not agree with the log, in words.
 async fn against_anchors(log: &Log, anchors: &[Anchor]) -> Option<String> {
     for Anchor { of, head } in anchors {
-        // Reading after it finds out whether it is part of the log.
-        if let Err(error) = log.read(*head, 1).await {
-            return Some(format!("{of} know of block {}: {error}", head.block));
+        if let Err(error) = log.check_anchor(head).await {
+            return Some(format!("{of} knew block {}: {error}", head.block));
         }
     }
     None

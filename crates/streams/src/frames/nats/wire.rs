@@ -34,6 +34,8 @@ pub(super) struct Part {
     flush: bool,
     received_us: i64,
     model: Option<String>,
+    #[serde(default)]
+    language: Option<String>,
     /// Which part, from 0, and of how many.
     pub(super) index: usize,
     pub(super) parts: usize,
@@ -66,6 +68,7 @@ pub(super) fn parts(batch: &FrameBatch) -> Result<Vec<(HeaderMap, Bytes)>, Frame
             flush: batch.flush,
             received_us: batch.received_us,
             model: batch.model.clone(),
+            language: batch.language.clone(),
             index,
             parts: count,
         };
@@ -101,6 +104,7 @@ impl Part {
             flush: self.flush,
             received_us: self.received_us,
             model: self.model,
+            language: self.language,
         }
     }
 }
@@ -116,11 +120,22 @@ pub(super) struct Streams {
 impl Streams {
     /// Makes the streams, or brings them to today's limits.
     pub(super) async fn open(nats: &Nats) -> Result<Self, LogError> {
-        let open = async |kind| {
-            let config = config(nats, kind);
-            let name = config.name.clone();
-            let made = nats.jetstream.create_or_update_stream(config).await;
+        for kind in [FramesKind::Live, FramesKind::Upload, FramesKind::Done] {
+            let made = nats.jetstream.create_or_update_stream(config(nats, kind)).await;
             made.map_err(|error| nats.unreachable(error))?;
+        }
+        Self::open_made(nats).await
+    }
+
+    /// The streams as another process made them, for one that may make none.
+    pub(super) async fn open_made(nats: &Nats) -> Result<Self, LogError> {
+        let open = async |kind| {
+            let name = nats.subjects.frames_stream(kind);
+            let found = nats.jetstream.get_stream(&name).await;
+            found.map_err(|source| LogError::Unsuitable {
+                place: nats.place.clone(),
+                reason: format!("its stream {name} is not there: start an API first ({source})"),
+            })?;
             let stream = nats.jetstream.get_stream_no_info(name).await;
             stream.map_err(|error| nats.unreachable(error))
         };

@@ -5,7 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use bytes::{Bytes, BytesMut};
 use events::subject::FramesKind;
 use futures::StreamExt as _;
@@ -13,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::readers;
 use super::wire::{self, Done, Part, Streams, unavailable};
 use crate::frames::{FrameBatch, FramesError, IDLE_MAX, LIVE_AGE_MAX, Partition, StreamKey};
 use crate::nats::Nats;
@@ -27,7 +27,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The pause after a break.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Without a request for this long, the server forgets where we are; we begin anew.
-const CONSUMER_IDLE_MAX: Duration = Duration::from_secs(30);
+pub(super) const CONSUMER_IDLE_MAX: Duration = Duration::from_secs(30);
 /// Batches whose first parts came; their senders may have died.
 const PARTIAL_MAX: usize = 256;
 /// Frames of a stream are purged at most this often; the server forgets the rest by age.
@@ -44,6 +44,8 @@ struct Shared {
     nats: Nats,
     streams: Streams,
     partition: Partition,
+    /// Whether others make the readers.
+    asks: bool,
     delivered: Mutex<HashMap<StreamKey, Delivered>>,
 }
 
@@ -58,12 +60,13 @@ struct Delivered {
 }
 
 impl Worker {
-    pub(super) fn start(nats: &Nats, streams: &Streams, partition: Partition) -> Self {
+    pub(super) fn start(nats: &Nats, streams: &Streams, partition: Partition, asks: bool) -> Self {
         let (sender, batches) = mpsc::channel(AHEAD_MAX);
         let shared = Arc::new(Shared {
             nats: nats.clone(),
             streams: streams.clone(),
             partition,
+            asks,
             delivered: Mutex::default(),
         });
         let fetchers = [FramesKind::Live, FramesKind::Upload].map(|kind| {
@@ -156,19 +159,11 @@ impl Shared {
             // The stream was made anew.
             *progress = Progress::default();
         }
-        let deliver_policy = match progress.last {
-            0 => DeliverPolicy::All,
-            last => DeliverPolicy::ByStartSequence { start_sequence: last + 1 },
+        let consumer = if self.asks {
+            readers::ask(&self.nats, &self.streams, kind, progress.last).await?
+        } else {
+            readers::make(stream, progress.last).await?
         };
-        let consumer = stream.create_consumer(pull::Config {
-            deliver_policy,
-            ack_policy: AckPolicy::None,
-            inactive_threshold: CONSUMER_IDLE_MAX,
-            memory_storage: true,
-            num_replicas: 1,
-            ..Default::default()
-        });
-        let consumer = consumer.await?;
         let mut delivered = 0;
         while !sender.is_closed() {
             let batch = consumer.batch().max_messages(FETCH_MAX).expires(FETCH_WAIT);

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use events::BlockNumber;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{BUSY_TIMEOUT, unreachable};
+use super::{BUSY_TIMEOUT, unreadable};
 use crate::log::LogError;
 
 /// Takes the write-ahead log into the file and cuts it to nothing, and gives back free pages, of
@@ -22,5 +23,6 @@ pub async fn compact(path: &Path) -> Result<(), LogError> {
         sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
         connection.close().await
     };
-    compacted.await.map_err(|source| unreachable(&path.display().to_string(), source))
+    let place = path.display().to_string();
+    compacted.await.map_err(|source| unreadable(&place, BlockNumber::new(0), source))
 }

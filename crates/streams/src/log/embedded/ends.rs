@@ -1,6 +1,6 @@
 //! Where the log ends, or ended: by the bytes of a block, not by what stands beside them.
 
-use events::{Block, BlockNumber, Head};
+use events::{BlockHash, BlockNumber, Head};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -12,7 +12,9 @@ const END: &str =
     "SELECT number, hash, CASE WHEN number = ?1 AND hash = ?2 THEN NULL ELSE bytes END
     AS bytes FROM block ORDER BY number DESC LIMIT 1";
 
-const HEAD_AT: &str = "SELECT number, hash, bytes FROM block WHERE number = ?";
+/// One block, and the last one's number, as they are at the same moment.
+const ROW: &str = "SELECT hash, bytes, (SELECT max(number) FROM block) AS last
+    FROM (SELECT 1) LEFT JOIN block ON number = ?";
 
 impl EmbeddedLog {
     pub(super) async fn end(&self) -> Result<Head, LogError> {
@@ -31,19 +33,31 @@ impl EmbeddedLog {
         if block.get() == 0 {
             return Ok(Some(Head::empty(self.id)));
         }
-        let number = i64::try_from(block.get()).unwrap_or(i64::MAX);
-        let row = sqlx::query(HEAD_AT).bind(number).fetch_optional(&self.readers).await;
-        match row.map_err(|source| self.unreadable(block, source))? {
-            Some(row) => self.stored_head(&row),
-            None => Ok(None),
-        }
+        let Some((bytes, hash)) = self.row(block).await? else { return Ok(None) };
+        let head = check::head_of(&self.place, self.id, block, &bytes)?;
+        check::same(&self.place, block, "the hash", &head.hash, &hash)?;
+        Ok(Some(head))
     }
 
-    pub(super) async fn one(&self, number: BlockNumber) -> Result<Option<Block>, LogError> {
-        let query = sqlx::query_scalar("SELECT bytes FROM block WHERE number = ?1");
-        let row = query.bind(number.get() as i64).fetch_optional(&self.readers).await;
-        let bytes: Option<Vec<u8>> = row.map_err(|source| self.unreadable(number, source))?;
-        bytes.map(Block::alone).transpose().map_err(|error| check::damaged(&self.place, error))
+    /// The bytes of a block and the hash beside them; nothing beyond the end.
+    pub(super) async fn row(
+        &self,
+        block: BlockNumber,
+    ) -> Result<Option<(Vec<u8>, BlockHash)>, LogError> {
+        let unreadable = |source| self.unreadable(block, source);
+        let number = i64::try_from(block.get()).unwrap_or(i64::MAX);
+        let row = sqlx::query(ROW).bind(number).fetch_one(&self.readers).await;
+        let row = row.map_err(unreadable)?;
+        let bytes: Option<Vec<u8>> = row.try_get("bytes").map_err(unreadable)?;
+        if let Some(bytes) = bytes {
+            return Ok(Some((bytes, stored_hash(&row).map_err(unreadable)?)));
+        }
+        let last: Option<i64> = row.try_get("last").map_err(unreadable)?;
+        if block.get() == 0 || last.unwrap_or_default() < number {
+            return Ok(None);
+        }
+        let (found, expected) = ("missing".to_owned(), "there".to_owned());
+        Err(check::wrong(&self.place, block, "its row", found, expected))
     }
 
     /// By a row with its bytes; nothing by one without.

@@ -1,0 +1,15 @@
+//! A second or two of hostile bytes for each format; `cargo xtask fuzz --seconds 3600` for hours.
+
+use std::time::Duration;
+
+use benches::fuzz::{Target, run};
+
+#[test]
+fn hostile_bytes_are_refused_or_hold_what_they_should() {
+    for target in Target::ALL {
+        let found = run(target, 7, Duration::from_secs(2)).unwrap();
+        let what: Vec<&String> = found.finds.iter().map(|(what, _)| what).collect();
+        assert!(what.is_empty(), "{}: {what:?}", target.name());
+        assert!(found.taken > 0 && found.answers > 3, "{}: {found:?}", target.name());
+    }
+}
