@@ -27,6 +27,12 @@ export function realData() {
   return existsSync(join(path, 'asl_words')) ? path : null;
 }
 
+/** Runs a command of the binary. @param {string[]} args */
+export function runBinary(args) {
+  const { status, stdout, stderr } = spawnSync(binary(), args, { env: clean(), encoding: 'utf8' });
+  return { ok: status === 0, said: stdout.trim(), complained: stderr.trim() };
+}
+
 /**
  * Starts one and waits until it listens.
  *
@@ -53,10 +59,7 @@ export async function startServer(more = []) {
     });
   });
   /** Runs a command of the binary over the same data. @param {string[]} what */
-  const run = (what) => {
-    const { status, stdout, stderr } = spawnSync(binary(), [...what, '--data', data], { env: clean(), encoding: 'utf8' });
-    return { ok: status === 0, said: stdout.trim(), complained: stderr.trim() };
-  };
+  const run = (what) => runBinary([...what, '--data', data]);
   return {
     url,
     run,

@@ -73,6 +73,11 @@ export async function signFiles(page, files) {
     await page.getByRole('button', { name: 'Switch captions on' }).click();
   }
   await page.locator('.drop').waitFor();
+  await dropFiles(page, files);
+}
+
+/** Drops files where the page takes them. @param {Page} page @param {{name: string, bytes: Buffer}[]} files */
+export async function dropFiles(page, files) {
   const carried = await page.evaluateHandle((all) => {
     const carrier = new DataTransfer();
     for (const { name, text } of all) carrier.items.add(new File([Uint8Array.from(atob(text), (one) => one.charCodeAt(0))], name));
@@ -86,6 +91,28 @@ export const framesSeen = (page) => page.evaluate(() => {
   const video = /** @type {HTMLVideoElement | null} */ (document.querySelector('.tile:not(.own) video:not([hidden])'));
   return video?.videoWidth ? video.getVideoPlaybackQuality().totalVideoFrames : 0;
 });
+
+/** Waits for the other one's picture to move on; says how the connection stands where it does not. @param {Page} page @param {string} what @param {number} [limit] in ms */
+export async function seesTheOther(page, what, limit) {
+  try {
+    const first = await until(() => framesSeen(page), what, limit);
+    await until(async () => (await framesSeen(page)) > first, `${what}, moving`);
+  } catch (error) {
+    throw new Error(`${/** @type {Error} */ (error).message}; ${JSON.stringify(await page.evaluate(connections))}`);
+  }
+}
+
+/** How the connections to the others stand, for a person who looks for what went wrong. */
+const connections = () => {
+  const { mesh } = /** @type {any} */ (document.querySelector('sc-in-call'));
+  const videos = [...document.querySelectorAll('video')].map(({ hidden, paused, readyState, videoWidth }) => ({ hidden, paused, readyState, videoWidth }));
+  const peers = [...mesh.peers].map(([user, { peer }]) => {
+    const { connectionState, iceConnectionState, signalingState } = peer.pc;
+    const tracks = peer.remote.getTracks().map((/** @type {MediaStreamTrack} */ { kind, muted, readyState }) => ({ kind, muted, readyState }));
+    return { user, connectionState, iceConnectionState, signalingState, idle: peer.idle(Date.now()), tracks };
+  });
+  return { peers, greetings: [...mesh.greetings], own: mesh.media.stream.getTracks().length, videos };
+};
 
 /** Asks the API as the page would. @param {Page} page @param {string} method @param {string} path @param {any} [json] */
 export const ask = (page, method, path, json) => page.evaluate(async ([how, where, what]) => {

@@ -4,12 +4,15 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPage } from './browser.js';
+import { SIGN, pretendLandmarker, unknownSign } from './pretend.js';
 import { realData } from './server.js';
-import { ask, enter, inCall, newRoom, panel, register, setUp, signFiles, texts, until } from './steps.js';
+import { ask, dropFiles, enter, inCall, newRoom, panel, register, setUp, signFiles, texts, until } from './steps.js';
 
 /** What is said and signed, so that lists are not empty. */
 const CHAT = [['ann', 'Shall we order? I am on the terrace.'], ['ben', 'Yes, two minutes. Is there oat milk?'], ['ann', 'There is. I will sign the order, please read along.']];
 const WORDS = ['hello', 'small', 'coffee', 'please'];
+/** Learning a sign takes seconds of a core that others use too. */
+const LONG_MS = 120_000;
 
 /**
  * The people and rooms that the views show.
@@ -85,6 +88,36 @@ const dialog = (name, button, title) => ({ name, who: 'ann', open: async (page) 
 /** @param {'Transcript' | 'Chat' | 'People'} name @returns {ViewOf} */
 const beside = (name) => ({ name: `call-${name.toLowerCase()}`, who: 'ann', open: (page) => panel(page, name) });
 
+/** How a sign is taught, step by step, where there are clips of one. @returns {ViewOf[]} */
+function teaching() {
+  const clips = unknownSign(10);
+  if (!clips) return [];
+  /** Before the clips, some of which are recorded. @param {import('playwright-core').Page} page */
+  const camera = async (page) => {
+    await pretendLandmarker(page, clips.slice(0, 2));
+    await page.goto('/admin#teach');
+    await page.reload();
+    await page.getByRole('button', { name: 'Record' }).click();
+    await until(async () => (await page.locator('.count').textContent()) === '2', 'the countdown', LONG_MS);
+    await page.locator('.recorder').evaluate((recorder) => recorder.scrollIntoView({ block: 'center' }));
+  };
+  const gather = async (/** @type {import('playwright-core').Page} */ page) => {
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Switch the camera off' }).click();
+    await page.getByRole('textbox', { name: 'The sign' }).fill(SIGN);
+    await dropFiles(page, clips);
+    await page.getByRole('checkbox', { name: /I agree/ }).check();
+    await page.locator('.cards-small li').nth(9).scrollIntoViewIfNeeded();
+    await page.getByRole('heading', { name: 'Your clips' }).scrollIntoViewIfNeeded();
+  };
+  const learn = async (/** @type {import('playwright-core').Page} */ page) => {
+    await page.getByRole('button', { name: 'Teach the sign' }).click();
+    await page.getByRole('heading', { name: 'is learned' }).waitFor({ timeout: LONG_MS });
+    await page.getByLabel('Room').waitFor();
+  };
+  return [{ name: 'teach-camera', who: 'root', open: camera }, { name: 'teach-clips', who: 'root', open: gather }, { name: 'teach-learned', who: 'root', open: learn }];
+}
+
 /** Those outside of a call. @type {ViewOf[]} */
 const OUTSIDE = [
   outside('home', '/', 'Calls in sign'),
@@ -106,6 +139,8 @@ const OUTSIDE = [
     await page.getByLabel('Your name').waitFor();
   } },
   console_('users', 'All users'), console_('rooms', 'All rooms'), console_('audit', 'What was done'), console_('health', 'Look again'),
+  console_('teach', 'A model learns one more sign'),
+  ...teaching(),
   { name: 'home-member', who: 'root', open: async (page) => {
     await page.goto('/');
     await page.getByRole('heading', { name: 'Your rooms' }).waitFor();

@@ -114,6 +114,8 @@ test('chat by shortcut; the focus goes into the panel and back', async () => {
 test('one\'s own signing: consent, a recording, its captions', async (t) => {
   const data = realData();
   if (!data) return t.skip('no real clips: set SIGNCALL_DATA');
+  // Listened for in good time: what asks for files must not come before the browser knows who answers.
+  const asked = at.page.waitForEvent('filechooser');
   await press('Control+Shift+S');
   await at.page.getByRole('dialog', { name: 'Captions of my signing' }).waitFor();
   await to(/camera$/);
@@ -124,7 +126,8 @@ test('one\'s own signing: consent, a recording, its captions', async (t) => {
   await to('Choose files');
   const clips = join(data, 'asl_words', 'coffee');
   const file = { name: 'coffee.pose', mimeType: 'application/octet-stream', buffer: readFileSync(join(clips, readdirSync(clips).sort()[0])) };
-  const [chooser] = await Promise.all([at.page.waitForEvent('filechooser'), press('Enter')]);
+  await press('Enter');
+  const chooser = await asked;
   await chooser.setFiles(file);
   await press('Escape');
   await press('Control+Shift+Y');

@@ -9,10 +9,12 @@ import { after, before, test } from 'node:test';
 import { openPage, startBrowser } from '../lib/browser.js';
 import { makeCamera } from '../lib/camera.js';
 import { realData, startServer } from '../lib/server.js';
-import { ask, enter, framesSeen, inCall, newRoom, panel, register, say, setUp, signFiles, texts, until } from '../lib/steps.js';
+import { ask, enter, framesSeen, inCall, newRoom, panel, register, say, seesTheOther, setUp, signFiles, texts, until } from '../lib/steps.js';
 
 const WORDS = ['hello', 'coffee', 'please'];
 const BLOCKED_WITHIN_MS = 1000;
+/** Two greetings are lost, and each is said again only after a while. */
+const HEALED_WITHIN_MS = 40_000;
 /** Longer than the page ever waits before it tries to connect again the first time. */
 const NO_RETURN_MS = 2500;
 
@@ -46,7 +48,8 @@ test('two people register, meet in a room and see each other move', async () => 
   await ben.getByRole('button', { name: 'Join', exact: true }).click();
   await enter(ben, at.code);
   for (const page of [ann, ben]) {
-    const first = await until(() => framesSeen(page), 'a picture of the other one');
+    await seesTheOther(page, 'a picture of the other one');
+    const first = await framesSeen(page);
     await until(async () => (await framesSeen(page)) > first + 10, 'the picture to move');
   }
 });
@@ -114,8 +117,25 @@ test('a reload goes back into the call with no gap and nothing twice', async () 
   await panel(ben, 'Chat');
   await ben.getByText('said while Ben was away').waitFor();
   assert.deepEqual(await texts(ben, '.message .text'), ['Good morning <b>Ben</b>', 'Hi Ann', 'said while Ben was away']);
-  await until(() => framesSeen(ben), 'Ann\'s picture after the reload');
-  await until(() => framesSeen(ann), 'Ben\'s picture after his reload');
+  await seesTheOther(ben, 'Ann\'s picture after the reload');
+  await seesTheOther(ann, 'Ben\'s picture after his reload');
+});
+
+test('a connection whose first signals are lost comes about all the same', async () => {
+  const [ann, ben] = [at.ann.page, at.ben.page];
+  const state = await ben.evaluate(() => {
+    const { call, mesh } = /** @type {any} */ (document.querySelector('sc-in-call'));
+    const [other] = mesh.peers.keys();
+    const signal = call.signal.bind(call);
+    const lost = /** @type {any[]} */ ([]);
+    call.signal = (/** @type {number} */ to, /** @type {any} */ payload) => (lost.length < 2 ? lost.push(payload) > 0 : signal(to, payload));
+    mesh.drop(other);
+    mesh.greet(other);
+    return { lost: lost.length, left: mesh.peers.size };
+  });
+  assert.deepEqual(state, { lost: 1, left: 0 }, 'connection gone and greeting lost');
+  for (const page of [ben, ann]) await until(async () => !(await framesSeen(page)), 'the picture gone');
+  for (const [page, what] of [[ben, 'Ann\'s picture'], [ann, 'Ben\'s picture']]) await seesTheOther(page, `${what} after lost signals`, HEALED_WITHIN_MS);
 });
 
 test('a broken line resumes where it was', async () => {
