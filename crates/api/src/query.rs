@@ -16,6 +16,7 @@ pub(crate) mod webhook;
 use events::UserId;
 use projector::{Cursor, Page};
 
+use crate::error::ApiError;
 use crate::list::{Begin, Wanted};
 
 /// Ids lie below 2^53: a cursor behind all of them.
@@ -32,7 +33,11 @@ fn page<Id>(wanted: Wanted, id: impl Fn(u64) -> Id) -> Page<Id> {
     Page { cursor, limit: wanted.limit as u32 }
 }
 
-/// A user's id from the address.
-fn user(text: &str) -> Result<UserId, crate::error::ApiError> {
-    text.parse().map_err(|_| crate::error::ApiError::field("user_id", "is no whole number"))
+/// A user's id from the parameter `name` of the address.
+fn user(name: &str, text: &str) -> Result<UserId, ApiError> {
+    let id = text.parse().ok().filter(|id| (1..BEHIND_ALL).contains(id)).map(UserId::new);
+    id.ok_or_else(|| {
+        let told = format!("{text:?} is no user's id: these are whole numbers from 1 to 2^53 - 1");
+        ApiError::field(name, told)
+    })
 }

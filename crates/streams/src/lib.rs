@@ -8,7 +8,6 @@ pub mod frames;
 pub mod live;
 pub mod log;
 pub mod nats;
-pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 

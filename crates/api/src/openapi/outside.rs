@@ -15,7 +15,7 @@ pub(super) fn operations() -> Vec<Op> {
         Op::get("/events", TRAIL, "Read the audit trail")
             .takes("query", "actor", who, text())
             .takes("query", "room", "A room's id, or its code while it is there.", text())
-            .takes("query", "user", "Whom it is about.", count())
+            .takes("query", "user", "Whom it is about.", id())
             .list(
                 "Newest first, read with `after` alone. A page may be short or empty and yet name a \
                  next one: so much of the log was looked through.",

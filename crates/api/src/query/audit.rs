@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use events::{RoomCode, RoomId, UserId};
+use events::{RoomCode, RoomId};
 use serde::Deserialize;
 
 use crate::audit::{self, Wish};
@@ -18,7 +18,7 @@ use crate::state::App;
 pub(crate) struct Search {
     actor: Option<String>,
     room: Option<String>,
-    user: Option<UserId>,
+    user: Option<String>,
 }
 
 /// `GET /events`: newest first. A page may be short, or empty, and yet name a next one: so much of
@@ -39,12 +39,13 @@ pub(crate) async fn list(
         }
     };
     let actor = search.actor.as_deref().map(audit::Actors::read).transpose()?;
+    let user = search.user.as_deref().map(|id| super::user("user", id)).transpose()?;
     let room = match search.room.as_deref().map(|text| room(&app, text)).transpose()? {
         Some(None) => return Ok(Listing::<audit::Entry>::onward(Vec::new(), None).answer(&uri)),
         Some(room) => room,
         None => None,
     };
-    let wish = Wish { actor, room, user: search.user, mine: None };
+    let wish = Wish { actor, room, user, mine: None };
     let found = audit::read_back(&app, &wish, below, wanted.limit).await?;
     Ok(Listing::onward(found.entries, found.next).answer(&uri))
 }

@@ -42,7 +42,7 @@ pub(crate) async fn list(
         let detail = format!("can have {SEARCH_MAX} characters, none of them U+0000");
         return Err(ApiError::field("q", detail));
     }
-    let user = filter.user_id.as_deref().map(super::user).transpose()?;
+    let user = filter.user_id.as_deref().map(|id| super::user("user_id", id)).transpose()?;
     let q = q.map(Search::parse).transpose();
     let q = q.map_err(|refused| ApiError::field("q", refused.to_string()))?;
     let rows = TranscriptFilter { user, q: q.as_ref() };

@@ -67,6 +67,10 @@ async fn the_trail_tells_who_did_what_and_no_secret() {
     assert!(pages(&admin, "&room=K3W9QX7TM", 50).await.is_empty());
     admin.get("/events?actor=nobody").await.refused(422, "invalid");
     admin.get("/events?before=").await.refused(422, "invalid");
+    for nobody in ["0", "9007199254740992", "99999999999999999999", "ada", "-1", ""] {
+        let trail = admin.get(&format!("/events?user={nobody}&room=K3W9QX7TM")).await;
+        trail.refused(422, "invalid");
+    }
 }
 
 #[tokio::test]

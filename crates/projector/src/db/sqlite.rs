@@ -82,7 +82,7 @@ pub(super) async fn open(path: &str, purpose: Purpose) -> Result<Db, StoreError>
     let writer = writer.create_if_missing(true);
     let pool = SqlitePoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
     let connect = || pool.clone().connect_with(writer.clone());
-    let write = streams::sqlite::open_patiently(BUSY_TIMEOUT, connect).await;
+    let write = streams::log::embedded::open_patiently(BUSY_TIMEOUT, connect).await;
     let write = write.map_err(unreachable)?;
     let mut migrator = Migrator::with_migrations(MIGRATIONS.migrations.to_vec());
     migrator.dangerous_set_table_name(MIGRATIONS_TABLE);

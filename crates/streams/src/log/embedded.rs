@@ -3,6 +3,7 @@
 
 mod compact;
 mod ends;
+mod patient;
 mod prepare;
 mod rows;
 mod watch_file;
@@ -24,8 +25,8 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{AppendError, Backend, Log, LogError, check};
-use crate::sqlite::open_patiently;
 pub use compact::compact;
+pub use patient::open_patiently;
 use prepare::prepare;
 use watch_file::{glance, watch_file};
 
