@@ -52,6 +52,19 @@ function load(library) {
   return loading;
 }
 
+/** What the names of drivers that draw without a graphics card have in them. */
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
+/** Whether this device calculates faster without its graphics card, since it only pretends to one. */
+function drawsInSoftware() {
+  const gl = document.createElement('canvas').getContext('webgl2');
+  if (!gl) return true;
+  const told = gl.getExtension('WEBGL_debug_renderer_info');
+  const renderer = String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension('WEBGL_lose_context')?.loseContext();
+  return SOFTWARE.test(renderer);
+}
+
 /**
  * A landmarker, ready after some seconds; `find` gives the points of one frame.
  *
@@ -63,7 +76,7 @@ export async function landmarker() {
   const library = LIBRARIES[about.name];
   const Library = await load(library);
   const solution = new Library({ locateFile: (/** @type {string} */ name) => BASE + name });
-  solution.setOptions(library.options);
+  solution.setOptions(drawsInSoftware() ? { ...library.options, useCpuInference: true } : library.options);
   /** @type {Found} */
   let found = {};
   solution.onResults((/** @type {any} */ results) => {
