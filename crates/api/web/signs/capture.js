@@ -40,16 +40,22 @@ export function eachFrame(stream, action) {
   let running = true;
   let busy = false;
   let last = -Infinity;
-  const next = () => running && video.requestVideoFrameCallback(frame);
+  let missed = -Infinity;
+  const next = () => running && video.requestVideoFrameCallback((now) => { next(); take(now); });
   /** @param {number} now */
-  async function frame(now) {
-    next();
+  async function take(now) {
+    if (busy) {
+      missed = now;
+      return;
+    }
     // A little slack, or a camera of 30 frames a second would give 10.
-    if (busy || now - last < 1000 / RATE - 6) return;
+    if (now - last < 1000 / RATE - 6) return;
     last = now;
     busy = true;
     await action(video, Math.round(now * 1000));
     busy = false;
+    // The picture that came meanwhile is still the newest: it need not wait for another.
+    if (running && missed > last) take(missed);
   }
   next();
   return () => {
