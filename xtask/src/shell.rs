@@ -19,11 +19,17 @@ pub(crate) fn program(program: impl AsRef<OsStr>) -> Result<Command> {
     Ok(command)
 }
 
-/// `cargo` with these arguments, the same one that started this program.
+/// `cargo` with these arguments, the same one that started this program, but without what that one
+/// told of this package: some build scripts look at it, and everything above them would be built
+/// again each time after a `cargo` that a person started.
 pub(crate) fn cargo(args: &[&str]) -> Result<Command> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = program(cargo)?;
     command.args(args);
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)) {
+        command.env_remove(name);
+    }
     Ok(command)
 }
 
