@@ -449,7 +449,7 @@ export abstract class Routes {
   }
 
   /** Read the audit trail. For: administrators. */
-  getEvents(options: { actor?: string; room?: string; user?: number; limit?: number; after?: string; before?: string } = {}): Promise<{
+  getEvents(options: { actor?: string; room?: string; user?: Id; limit?: number; after?: string; before?: string } = {}): Promise<{
     data: Array<Event>;
     next_cursor: string | null;
     prev_cursor: string | null;
