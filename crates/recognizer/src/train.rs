@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub mod augment;
+mod best;
 mod card;
 mod ctc;
 pub mod data;
@@ -121,6 +122,10 @@ pub struct TrainReport {
     pub validation_clips: usize,
     /// Their forced top-1, 0–1.
     pub validation_top1: f32,
+    /// Updates that were made.
+    pub updates: usize,
+    /// The update after which the validation clips were told apart best: its weights are the model.
+    pub best_update: usize,
     /// Wall time of the updates, seconds.
     pub seconds: f64,
     /// What was reached on those who were left out, here and in the trainings of `cross`.

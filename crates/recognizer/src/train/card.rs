@@ -70,11 +70,12 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
     };
     let _ = writeln!(
         card,
-        "{} clips, {} updates of {} spliced sequences, seed {}, {:.0} s. Loss: {loss}. The last file numbers of each label and signer \
-         ({} clips) were kept for validation. Data digest `{}`.\n",
+        "{} clips, {} updates of {} spliced sequences, the weights after {} of them, seed {}, {:.0} s. Loss: {loss}. The last file \
+         numbers of each label and signer ({} clips) were kept for validation, and chose when to stop. Data digest `{}`.\n",
         report.clips,
-        options.steps,
+        report.updates,
         options.batch,
+        report.best_update,
         options.seed,
         report.seconds,
         report.validation_clips,

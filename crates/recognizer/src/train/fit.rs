@@ -6,6 +6,7 @@ use std::time::Instant;
 use candle_core::{D, Device, Tensor};
 use clips::landmarks::Frame;
 
+use super::best::Best;
 use super::data::{self, Clip};
 use super::material::{Material, Source};
 use super::optimizer::Optimizer;
@@ -27,6 +28,7 @@ const MEASURE_BATCH: usize = 64;
 /// Frames the server gathers before a step.
 const HOP_FRAMES: usize = 2;
 const CHECKPOINT: &str = "checkpoint.safetensors";
+const BEST: &str = "best.safetensors";
 
 /// One point of the learning curve.
 pub(crate) struct Look {
@@ -38,6 +40,8 @@ pub(crate) struct Look {
 /// What `measure` saw.
 pub(crate) struct Measured {
     pub(crate) top1: f32,
+    /// How surprising the right labels were: mean of −ln of their share of all labels' scores.
+    pub(crate) loss: f32,
     /// (label, best label of the model), for labelled clips the model knows.
     pub(crate) pairs: Vec<(String, String)>,
 }
@@ -86,9 +90,12 @@ fn train<T: Material>(
     let device = Device::Cpu;
     let weights = spec.architecture.weights(spec.classes());
     let mut optimizer = Optimizer::new(&weights, options.steps, options.seed, &device)?;
-    let checkpoint = options.out.join(CHECKPOINT);
+    let (checkpoint, best_look) = (options.out.join(CHECKPOINT), options.out.join(BEST));
+    let mut best = Best::default();
     if options.resume {
-        optimizer.restore(&checkpoint).map_err(|e| TrainError::Resume(e.to_string()))?;
+        let failed = |e: candle_core::Error| TrainError::Resume(e.to_string());
+        optimizer.restore(&checkpoint).map_err(failed)?;
+        best = Best::restore(&best_look).map_err(failed)?;
     }
     let class: BTreeMap<String, u32> =
         (1..).zip(&spec.vocabulary).map(|(c, l)| (l.text.clone(), c)).collect();
@@ -102,7 +109,7 @@ fn train<T: Material>(
     let mut losses = Vec::new();
     let check_every = CHECK_EVERY.min(options.steps.div_ceil(2)).max(1);
     progress.begin("training", options.steps - optimizer.step);
-    while optimizer.step < options.steps {
+    while optimizer.step < options.steps && !best.is_stale(optimizer.step) {
         let mut dice = Dice::new(options.seed, 1 + optimizer.step as u64);
         let sequences: Vec<Sequence> =
             (0..options.batch).map(|_| corpus.sequence(&mut dice)).collect();
@@ -110,6 +117,9 @@ fn train<T: Material>(
         losses.push(loss);
         if optimizer.step.is_multiple_of(check_every) || optimizer.step == options.steps {
             let measured = measure(&spec, &optimizer.averages(), &validation)?;
+            let loss = (!measured.pairs.is_empty()).then_some(measured.loss);
+            best.look(optimizer.step, loss, optimizer.averages());
+            best.save(&best_look)?;
             let loss = losses.iter().sum::<f32>() / losses.len() as f32;
             losses.clear();
             curve.push(Look { step: optimizer.step, loss, top1: measured.top1 });
@@ -120,29 +130,38 @@ fn train<T: Material>(
     }
     let seconds = begun.elapsed().as_secs_f64();
     T::finish(corpus.clips(), &options.out)?;
-    finish(options, &spec, &optimizer, signers, &validation, &split.held_out, &curve, seconds)
+    let done = Done { best, updates: optimizer.step, signers, curve, seconds };
+    finish(options, &spec, done, &validation, &split.held_out)
 }
 
-#[expect(clippy::too_many_arguments, reason = "everything a finished training knows")]
+/// What the updates came to.
+struct Done {
+    best: Best,
+    updates: usize,
+    signers: Vec<(String, usize, usize)>,
+    curve: Vec<Look>,
+    seconds: f64,
+}
+
+/// Measures the best weights and writes the model.
 fn finish<T: Material>(
     options: &TrainOptions,
     spec: &ModelSpec,
-    optimizer: &Optimizer,
-    signers: Vec<(String, usize, usize)>,
+    done: Done,
     validation: &[Clip<T>],
     held_out: &[Clip<T>],
-    curve: &[Look],
-    seconds: f64,
 ) -> Result<TrainReport, TrainError> {
-    let weights = optimizer.averages();
+    let weights = done.best.weights;
     let on_validation = measure(spec, &weights, validation)?;
     let mut report = TrainReport {
-        clips: signers.iter().map(|(_, clips, _)| clips).sum(),
-        signers,
+        clips: done.signers.iter().map(|(_, clips, _)| clips).sum(),
+        signers: done.signers,
         parameters: weights.values().map(Tensor::elem_count).sum(),
         validation_clips: validation.len(),
         validation_top1: on_validation.top1,
-        seconds,
+        updates: done.updates,
+        best_update: done.best.step,
+        seconds: done.seconds,
         held_out: Vec::new(),
     };
     let pairs = match measure(spec, &weights, held_out)?.pairs {
@@ -162,7 +181,7 @@ fn finish<T: Material>(
     report.held_out.extend(served::of_others(&options.cross)?);
     let card = card::write(options, spec, &report);
     std::fs::write(file("MODEL_CARD.md"), card).map_err(failed("MODEL_CARD.md"))?;
-    pictures::learning_curve(&file("learning_curve.svg"), curve)?;
+    pictures::learning_curve(&file("learning_curve.svg"), &done.curve)?;
     pictures::confusion(&file("confusion.svg"), &pairs)?;
     Ok(report)
 }
@@ -288,6 +307,7 @@ pub(crate) fn measure<T: Material>(
         by_length.entry(features.len() / frame).or_default().push((&clip.label, features));
     }
     let mut pairs = Vec::with_capacity(clips.len());
+    let mut surprise = 0.0;
     for (frames, equal) in by_length {
         for group in equal.chunks(MEASURE_BATCH) {
             let x: Vec<f32> = group.iter().flat_map(|(_, features)| features).copied().collect();
@@ -296,6 +316,11 @@ pub(crate) fn measure<T: Material>(
             let log_probs = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
             for ((label, _), rows) in group.iter().zip(log_probs.to_vec3::<f32>()?) {
                 let scores = crate::evaluate::forced_scores(rows.iter().map(Vec::as_slice));
+                let right = scores.iter().find(|(class, _)| {
+                    spec.label(*class).is_some_and(|known| known.text == *label)
+                });
+                let all: f32 = scores.iter().map(|(_, score)| score).sum();
+                surprise -= (right.map_or(0.0, |(_, score)| *score) / all).max(f32::MIN_POSITIVE).ln();
                 let best = scores.first().and_then(|&(class, _)| spec.label(class));
                 let best = best.map_or_else(String::new, |label| label.text.clone());
                 pairs.push(((*label).to_owned(), best));
@@ -303,5 +328,6 @@ pub(crate) fn measure<T: Material>(
         }
     }
     let right = pairs.iter().filter(|(label, best)| label == best).count();
-    Ok(Measured { top1: right as f32 / pairs.len().max(1) as f32, pairs })
+    let count = pairs.len().max(1) as f32;
+    Ok(Measured { top1: right as f32 / count, loss: surprise / count, pairs })
 }
