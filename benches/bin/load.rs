@@ -185,7 +185,7 @@ impl Overloaded {
 }
 
 /// Twice the load: as shipped, streams are refused and the others are served as ever. With nobody
-/// refused, the oldest frames go; half of the streams end, and the rest recovers.
+/// refused, the oldest frames go; the load ends but for half of what passed, and that recovers.
 fn overload(
     name: &str,
     load: &Load,
@@ -216,7 +216,8 @@ fn overload(
     rig.play(time)?;
     let later = memory_mb()?;
     let under = Trial { ages: std::mem::take(&mut rig.ages), ..rig.look() };
-    rig.close(offered.div_ceil(2));
+    // The load ends: what is left is half of what the engine can do, so it has time to catch up.
+    rig.close(offered - passing.streams / 2);
     let ended = rig.now_us();
     rig.play(time.max(CALM * 4))?;
     let late = rig.ages.iter().filter(|age| age_us(age) as f64 / 1e3 > AGE_MAX_MS);
@@ -321,8 +322,14 @@ impl<'c> Rig<'c> {
         while Instant::now() < until {
             let now_us = self.now_us();
             for playing in &mut self.streams {
+                let (begun, mut frames) = (Instant::now(), 0);
                 while let Some(arrival) = playing.due(self.load, now_us)? {
                     self.engine.push(playing.name, arrival)?;
+                    frames += 1;
+                }
+                if frames > 0 {
+                    let read_us = begun.elapsed().as_micros() as u64;
+                    self.engine.note_reading(frames, read_us);
                 }
             }
             let served = self.engine.step(&clock, &mut out)?;

@@ -30,7 +30,7 @@ pub use contract::{Arrival, FrameAge, Limits, Output, Overload, Pace, Stats, Str
 pub use run::{Clock, Command, EngineThread, Health, Notice, Refused, Ticket};
 
 use crate::model::{Hop, Model, ModelError, ModelSpec};
-use batch::{Candidate, StepTimes};
+use batch::{Candidate, ReadingTime, StepTimes};
 use stream::{Mark, Stream};
 
 /// Time between two frames a model sees, µs.
@@ -43,6 +43,7 @@ pub struct Engine {
     slots: Vec<Slot>,
     free: Vec<u32>,
     times: StepTimes,
+    reading: ReadingTime,
     stats: Stats,
     ages: Vec<FrameAge>,
     log_probs: Vec<Vec<f32>>,
@@ -61,6 +62,7 @@ impl Engine {
             slots: Vec::new(),
             free: Vec::new(),
             times: StepTimes::default(),
+            reading: ReadingTime::default(),
             stats: Stats::default(),
             ages: Vec::new(),
             log_probs: vec![Vec::new(); limits.batch],
@@ -97,8 +99,10 @@ impl Engine {
         if self.stats.streams >= self.limits.slots {
             return Err(Overload::Slots { slots: self.limits.slots });
         }
-        let step_us = self.times.predict(self.stats.streams + 1, self.limits.batch);
-        let hop_us = self.spec().hop_frames as u64 * FRAME_US;
+        let (streams, hop) = (self.stats.streams + 1, self.spec().hop_frames);
+        let reading_us = self.reading.predict(streams * hop) * self.limits.reading;
+        let step_us = self.times.predict(streams, self.limits.batch) + reading_us as u64;
+        let hop_us = hop as u64 * FRAME_US;
         let late = step_us as f64 > hop_us as f64 * self.limits.load;
         // One stream is always served: only serving shows whether steps are still that slow.
         if pace == Pace::Live && late && self.stats.streams > 0 {
@@ -120,6 +124,12 @@ impl Engine {
         self.stats.frames_in += 1;
         self.stats.dropped_full += u64::from(dropped);
         Ok(())
+    }
+
+    /// Notes how long it took to read so many frames before they were pushed, µs: that time is not
+    /// there for steps, and counts when a stream asks to be taken.
+    pub fn note_reading(&mut self, frames: usize, time_us: u64) {
+        self.reading.add(frames, time_us);
     }
 
     /// Marks the end of what was pushed so far: everything before it becomes final. `next_seq`

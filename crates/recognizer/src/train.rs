@@ -124,7 +124,8 @@ pub struct TrainReport {
     pub validation_top1: f32,
     /// Updates that were made.
     pub updates: usize,
-    /// The update after which the validation clips were told apart best: its weights are the model.
+    /// The last update after which the validation clips were told apart as well as ever: its weights
+    /// are the model.
     pub best_update: usize,
     /// Wall time of the updates, seconds.
     pub seconds: f64,

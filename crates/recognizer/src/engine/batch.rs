@@ -70,9 +70,42 @@ impl StepTimes {
     }
 }
 
+/// How long it takes to read one frame: to decode a picture, say. Old frames fade.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ReadingTime {
+    frames: f64,
+    time: f64,
+}
+
+impl ReadingTime {
+    /// So many frames took that long to read, µs.
+    pub(super) fn add(&mut self, frames: usize, time_us: u64) {
+        self.frames = self.frames * MEMORY + frames as f64;
+        self.time = self.time * MEMORY + time_us as f64;
+    }
+
+    /// The time that so many frames will take, µs; 0 before the first measurement.
+    pub(super) fn predict(&self, frames: usize) -> f64 {
+        if self.frames > 0.0 { frames as f64 * self.time / self.frames } else { 0.0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reading_times_are_means_that_fade() {
+        let mut reading = ReadingTime::default();
+        assert_eq!(reading.predict(10), 0.0);
+        reading.add(4, 400);
+        assert_eq!(reading.predict(10), 1_000.0);
+        for _ in 0..500 {
+            reading.add(2, 20);
+        }
+        let later = reading.predict(10);
+        assert!((99.0..=101.0).contains(&later), "{later}");
+    }
 
     fn ready(list: &[(usize, u64, u64)]) -> Vec<Candidate> {
         let candidate =

@@ -24,8 +24,12 @@ pub struct Limits {
     pub upload_budget_us: u64,
     /// A stream that gets nothing for so long is finished, and said to be idle, µs.
     pub idle_us: u64,
-    /// Share of the time between hops that steps may take before live streams are refused.
+    /// Share of the time between hops that steps, and the reading of frames, may take before live
+    /// streams are refused.
     pub load: f64,
+    /// Share of the time that reading frames takes which is lost for steps: all of it where every
+    /// core has an engine, less where other cores read.
+    pub reading: f64,
 }
 
 impl Default for Limits {
@@ -41,6 +45,7 @@ impl Default for Limits {
             upload_budget_us: 2_000_000,
             idle_us: 15_000_000,
             load: 0.7,
+            reading: 1.0,
         }
     }
 }

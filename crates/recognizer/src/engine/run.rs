@@ -45,6 +45,8 @@ pub enum Command {
         ticket: Ticket,
         /// The frames.
         arrivals: Vec<Arrival>,
+        /// How long they took to read, µs.
+        read_us: u64,
     },
     /// Everything sent so far becomes final.
     Flush {
@@ -275,7 +277,8 @@ impl<T: FnMut(Notice)> Server<T> {
                 });
                 let _ = reply.send(answer);
             }
-            Command::Frames { ticket, arrivals } => {
+            Command::Frames { ticket, arrivals, read_us } => {
+                self.engine.note_reading(arrivals.len(), read_us);
                 let Some(name) = self.names.get(&ticket).copied() else { return };
                 let push = |arrival| self.engine.push(name, arrival);
                 if let Err(overload) = arrivals.into_iter().try_for_each(push) {
@@ -334,6 +337,10 @@ mod tests {
         frames(script).into_iter().enumerate().map(arrival).collect()
     }
 
+    fn given(ticket: Ticket, arrivals: Vec<Arrival>) -> Command {
+        Command::Frames { ticket, arrivals, read_us: 0 }
+    }
+
     fn open(thread: &EngineThread, ticket: Ticket) -> Result<(), Overload> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Open { ticket, room: 1, pace: Pace::Live, reply };
@@ -349,7 +356,7 @@ mod tests {
         let ticket = Ticket(7);
         assert_eq!(open(&thread, ticket), Ok(()));
         let script = [(Shows::Right, 14), (Shows::Nothing, 5), (Shows::Left, 12)];
-        thread.send(Command::Frames { ticket, arrivals: arrivals(&script) }).expect("room");
+        thread.send(given(ticket, arrivals(&script))).expect("room");
         thread.send(Command::Flush { ticket, next_seq: 31 }).expect("room");
         let mut finals = Vec::new();
         loop {
@@ -366,7 +373,7 @@ mod tests {
         assert_eq!(thread.health(), Health::Ready);
         assert_eq!(thread.stats().finals, 2);
 
-        thread.send(Command::Frames { ticket, arrivals: arrivals(&script) }).expect("room");
+        thread.send(given(ticket, arrivals(&script))).expect("room");
         thread.drain();
         let rest: Vec<Notice> = notices.try_iter().collect();
         assert!(matches!(rest.last(), Some(Notice::Said(_, Output::Flushed { .. }))), "{rest:?}");
@@ -379,7 +386,7 @@ mod tests {
         assert_eq!(open(&thread, Ticket(2)), Err(Overload::Slots { slots: 1 }));
         let all = arrivals(&[(Shows::Right, 14)]);
         thread.send(Command::Close { ticket: Ticket(1) }).expect("room");
-        thread.send(Command::Frames { ticket: Ticket(1), arrivals: all }).expect("room");
+        thread.send(given(Ticket(1), all)).expect("room");
         thread.drain();
         assert_eq!(notices.try_iter().count(), 0);
     }

@@ -239,6 +239,18 @@ fn a_full_live_stream_loses_its_oldest_frames_and_an_upload_none() {
 }
 
 #[test]
+fn frames_that_take_long_to_read_leave_room_for_fewer_streams() {
+    let mut rig = Rig::new(toy(4), Limits::default());
+    rig.open(Pace::Live);
+    // Four frames a hop are 120 ms to read; between hops are 267 ms, of which 187 may be used.
+    rig.engine.note_reading(10, 300_000);
+    let refused = rig.engine.open(2, Pace::Live, 0);
+    assert_eq!(refused, Err(Overload::Time { step_us: 240_000, hop_us: 4 * FRAME_US }));
+    rig.engine.limits.reading = 0.5;
+    assert!(rig.engine.open(2, Pace::Live, 0).is_ok(), "other cores read half of it");
+}
+
+#[test]
 fn stale_frames_are_dropped_unless_they_must_be_kept() {
     for (keep, pace, expected) in
         [(false, Pace::Live, 10), (true, Pace::Live, 0), (false, Pace::Upload, 0)]

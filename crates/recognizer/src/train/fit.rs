@@ -320,7 +320,8 @@ pub(crate) fn measure<T: Material>(
                     spec.label(*class).is_some_and(|known| known.text == *label)
                 });
                 let all: f32 = scores.iter().map(|(_, score)| score).sum();
-                surprise -= (right.map_or(0.0, |(_, score)| *score) / all).max(f32::MIN_POSITIVE).ln();
+                surprise -=
+                    (right.map_or(0.0, |(_, score)| *score) / all).max(f32::MIN_POSITIVE).ln();
                 let best = scores.first().and_then(|&(class, _)| spec.label(class));
                 let best = best.map_or_else(String::new, |label| label.text.clone());
                 pairs.push(((*label).to_owned(), best));

@@ -4,7 +4,7 @@
 use super::fleet::Fleet;
 use super::report::report;
 use super::segment::Times;
-use super::served::sights;
+use super::served::{Seen, sights};
 use super::teller::Teller;
 use super::{Connections, Event, NOTICES, Routes, WorkerError, wall_us};
 use crate::engine::{Arrival, Clock, Command, Health, Overload, Pace, Ticket};
@@ -211,8 +211,8 @@ impl Intake {
                 Ok(model) => sights(batch, model).await?,
                 Err(reason) => (batch, Err(reason)),
             };
-            let (sights, model) = match read {
-                Ok(both) => both,
+            let seen = match read {
+                Ok(seen) => seen,
                 Err(reason) => {
                     self.refuse(key, reason, batch.end()).await?;
                     continue;
@@ -220,7 +220,7 @@ impl Intake {
             };
             let place = match place {
                 Some(place) => place,
-                None => match self.open(key, &batch, &sights, model).await? {
+                None => match self.open(key, &batch, &seen.sights, seen.model).await? {
                     Ok(place) => place,
                     Err(overload) => {
                         self.park(key, batch, &overload);
@@ -228,7 +228,7 @@ impl Intake {
                     }
                 },
             };
-            self.feed(key, place, &batch, sights).await?;
+            self.feed(key, place, &batch, seen).await?;
         }
         Ok(())
     }
@@ -316,14 +316,14 @@ impl Intake {
         key: &StreamKey,
         place: Place,
         batch: &FrameBatch,
-        sights: Vec<Sight>,
+        seen: Seen,
     ) -> Result<(), WorkerError> {
         let Some(lane) = self.lanes.get_mut(key) else { return Ok(()) };
         let age_us = wall_us().saturating_sub(batch.received_us).max(0).unsigned_abs();
         let arrived_us = (self.clock)().saturating_sub(age_us);
         let keep = batch.received_us < self.started_us;
         let first_new = lane.next_seq;
-        let numbered = (batch.first_seq..).zip(sights);
+        let numbered = (batch.first_seq..).zip(seen.sights);
         let arrivals: Vec<Arrival> = numbered
             .filter(|(seq, _)| *seq >= first_new)
             .map(|(seq, sight)| Arrival { seq, sight, arrived_us, keep })
@@ -334,7 +334,9 @@ impl Intake {
         let Place { ticket, engine, .. } = place;
         let next_seq = lane.next_seq;
         if !arrivals.is_empty() {
-            self.fleet.send(engine, Command::Frames { ticket, arrivals }).await?;
+            self.fleet
+                .send(engine, Command::Frames { ticket, arrivals, read_us: seen.read_us })
+                .await?;
         }
         if flush {
             self.fleet.send(engine, Command::Flush { ticket, next_seq }).await?;

@@ -1,6 +1,8 @@
 //! The models that a worker serves, and which of them a stream is for: the one that its room or its
 //! sender names, else the first that looks at what is sent and reads its language.
 
+use std::time::Instant;
+
 use super::WorkerError;
 use crate::features::Sight;
 use crate::features::picture::Gray;
@@ -160,16 +162,27 @@ impl Served {
     }
 }
 
-/// A batch, and what it shows or why it can't be read.
-type Read = (FrameBatch, Result<(Vec<Sight>, usize), String>);
+/// What a batch shows.
+pub(super) struct Seen {
+    pub(super) sights: Vec<Sight>,
+    /// The model it is for.
+    pub(super) model: usize,
+    /// How long it took to read, µs.
+    pub(super) read_us: u64,
+}
 
-/// What a batch shows, with the model it is for, or why it can't be read. It was checked when it was
+/// A batch, and what it shows or why it can't be read.
+type Read = (FrameBatch, Result<Seen, String>);
+
+/// What a batch shows, or why it can't be read. It was checked when it was
 /// taken; this is the same check. Pictures are decoded off the threads that serve connections.
 pub(super) async fn sights(batch: FrameBatch, model: usize) -> Result<Read, WorkerError> {
     let decoding = batch.format == FrameFormat::Images && batch.count > 0;
     let read = move || {
-        let sights = read(&batch).map(|sights| (sights, model));
-        (batch, sights)
+        let begun = Instant::now();
+        let sights = read(&batch);
+        let read_us = begun.elapsed().as_micros() as u64;
+        (batch, sights.map(|sights| Seen { sights, model, read_us }))
     };
     if !decoding {
         return Ok(read());

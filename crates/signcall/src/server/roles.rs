@@ -272,13 +272,16 @@ impl<'a> Roles<'a> {
     }
 }
 
-/// What an engine takes on: a device lives from large steps, and one engine keeps it busy.
+/// What an engine takes on: a device lives from large steps, and one engine keeps it busy, while all
+/// cores read frames for it.
 fn limits(device: Place) -> Limits {
     match device {
         Place::Cpu => Limits::default(),
         Place::Cuda(_) => {
             let on = Settings::of(device);
-            Limits { slots: on.rows - on.batch, batch: on.batch, ..Limits::default() }
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            let reading = 1.0 / cores as f64;
+            Limits { slots: on.rows - on.batch, batch: on.batch, reading, ..Limits::default() }
         }
     }
 }
