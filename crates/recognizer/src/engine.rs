@@ -100,8 +100,8 @@ impl Engine {
             return Err(Overload::Slots { slots: self.limits.slots });
         }
         let (streams, hop) = (self.stats.streams + 1, self.spec().hop_frames);
-        let reading_us = self.reading.predict(streams * hop) * self.limits.reading;
-        let step_us = self.times.predict(streams, self.limits.batch) + reading_us as u64;
+        let reading_us = self.reading.predict(streams * hop, self.limits.reading);
+        let step_us = self.times.predict(streams, self.limits.batch) + reading_us;
         let hop_us = hop as u64 * FRAME_US;
         let late = step_us as f64 > hop_us as f64 * self.limits.load;
         // One stream is always served: only serving shows whether steps are still that slow.

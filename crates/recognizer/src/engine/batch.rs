@@ -84,9 +84,10 @@ impl ReadingTime {
         self.time = self.time * MEMORY + time_us as f64;
     }
 
-    /// The time that so many frames will take, µs; 0 before the first measurement.
-    pub(super) fn predict(&self, frames: usize) -> f64 {
-        if self.frames > 0.0 { frames as f64 * self.time / self.frames } else { 0.0 }
+    /// That share of the time that so many frames will take, µs; 0 before the first measurement.
+    pub(super) fn predict(&self, frames: usize, share: f64) -> u64 {
+        let each = if self.frames > 0.0 { self.time / self.frames } else { 0.0 };
+        (frames as f64 * each * share).round() as u64
     }
 }
 
@@ -97,14 +98,15 @@ mod tests {
     #[test]
     fn reading_times_are_means_that_fade() {
         let mut reading = ReadingTime::default();
-        assert_eq!(reading.predict(10), 0.0);
+        assert_eq!(reading.predict(10, 1.0), 0);
         reading.add(4, 400);
-        assert_eq!(reading.predict(10), 1_000.0);
+        assert_eq!(reading.predict(10, 1.0), 1_000);
+        assert_eq!(reading.predict(10, 0.25), 250);
         for _ in 0..500 {
             reading.add(2, 20);
         }
-        let later = reading.predict(10);
-        assert!((99.0..=101.0).contains(&later), "{later}");
+        let later = reading.predict(10, 1.0);
+        assert!((99..=101).contains(&later), "{later}");
     }
 
     fn ready(list: &[(usize, u64, u64)]) -> Vec<Candidate> {

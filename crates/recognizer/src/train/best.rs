@@ -126,7 +126,7 @@ mod tests {
         best.look(1_100, Some(0.125), weights(2.5));
         best.save(&path).unwrap();
         let back = Best::restore(&path).unwrap();
-        assert_eq!((back.step, back.loss), (1_100, 0.125));
+        assert_eq!((back.step, back.least), (1_100, 0.125));
         assert_eq!(back.weights["w"].to_vec1::<f32>().unwrap(), [2.5]);
     }
 }
