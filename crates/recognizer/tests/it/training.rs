@@ -21,8 +21,9 @@ impl Progress for Thief {
         self.updates += 1;
         if self.updates == 3 {
             std::fs::create_dir_all(&self.to).unwrap();
-            let name = "checkpoint.safetensors";
-            std::fs::copy(self.from.join(name), self.to.join(name)).unwrap();
+            for name in ["checkpoint.safetensors", "best.safetensors"] {
+                std::fs::copy(self.from.join(name), self.to.join(name)).unwrap();
+            }
         }
     }
 }
