@@ -26,6 +26,9 @@ const STREAMS: usize = 4_096;
 /// A stream said to be idle that was fed within this time is not idle.
 const FRESH: Duration = Duration::from_secs(5);
 
+/// How long frames wait for a model that may just have been installed, µs.
+const MODEL_WAIT_US: i64 = 3_000_000;
+
 /// One stream.
 struct Lane {
     /// Its name in its engine; none while it is parked.
@@ -201,6 +204,11 @@ impl Intake {
                 Some(place) if batch.count == 0 => Ok(place.model),
                 Some(_) | None => self.fleet.served.choose(&batch),
             };
+            let young = wall_us().saturating_sub(batch.received_us) < MODEL_WAIT_US;
+            if young && chosen.is_err() && !self.fleet.served.has_wanted(&batch) {
+                lane.parked.push_front(batch);
+                return Ok(());
+            }
             if let (Some(place), Ok(model)) = (place, &chosen)
                 && place.model != *model
             {

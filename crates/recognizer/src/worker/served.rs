@@ -152,6 +152,11 @@ impl Served {
         Ok(index)
     }
 
+    /// Whether the model is here that the batch names, if it names one.
+    pub(super) fn has_wanted(&self, batch: &FrameBatch) -> bool {
+        batch.model.as_ref().is_none_or(|wanted| self.names().contains(&wanted.as_str()))
+    }
+
     pub(super) fn engines(&self, model: usize) -> &[usize] {
         &self.all[model].engines
     }
