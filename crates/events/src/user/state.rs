@@ -139,6 +139,13 @@ impl Users {
         self.admins
     }
 
+    /// Whether nobody could administer without this user: there is no other administrator, or all
+    /// others are blocked.
+    pub fn is_last_admin(&self, id: UserId) -> bool {
+        let can = |user: &User| user.is_admin && !user.is_blocked();
+        self.get(id).is_some_and(can) && !self.iter().any(|(other, user)| other != id && can(user))
+    }
+
     /// All users, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (UserId, &User)> {
         self.by_id.iter().map(|(id, user)| (*id, user))

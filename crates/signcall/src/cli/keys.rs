@@ -40,14 +40,19 @@ impl Args {
 }
 
 async fn rotate(config: &Config) -> Result<usize> {
-    let next: PathBuf = config.secrets.with_extension("next");
+    // The folder's own name, whatever it is called by: `.` has none to put an ending to.
+    let secrets = std::fs::canonicalize(&config.secrets)
+        .with_context(|| format!("cannot find {}", config.secrets.display()))?;
+    let mut name = secrets.file_name().context("the secrets can't lie in the root")?.to_owned();
+    name.push(".next");
+    let next: PathBuf = secrets.with_file_name(name);
     let url = config.vault.expose();
     if Secrets::exist(&next) {
         let begun = Secrets::open(&next)?;
         match Vault::open(url, &begun).await {
             Ok(vault) => {
                 vault.close().await;
-                Secrets::adopt(&next, &config.secrets)?;
+                Secrets::adopt(&next, &secrets)?;
             }
             Err(VaultError::WrongSecrets) => {}
             Err(error) => return Err(error.into()),
@@ -57,11 +62,11 @@ async fn rotate(config: &Config) -> Result<usize> {
         std::fs::remove_dir_all(&next)
             .with_context(|| format!("cannot remove {}", next.display()))?;
     }
-    let old = Secrets::open(&config.secrets)?;
+    let old = Secrets::open(&secrets)?;
     let vault = Vault::open(url, &old).await;
     let vault = vault.with_context(|| format!("cannot open the vault at {}", config.vault))?;
     let new = old.init_rotated(&next)?;
     let keys = vault.rewrap(&new).await?;
-    Secrets::adopt(&next, &config.secrets)?;
+    Secrets::adopt(&next, &secrets)?;
     Ok(keys)
 }

@@ -121,7 +121,7 @@ impl DeleteUser {
                 administrator(state, actor)?;
             }
         }
-        if user.is_admin && state.users.admins() == 1 {
+        if state.users.is_last_admin(self.user) {
             let detail = "the last administrator can't be deleted; grant another first".to_owned();
             return Err(Rejection::LastAdmin(detail));
         }

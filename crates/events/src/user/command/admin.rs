@@ -68,7 +68,7 @@ impl RevokeAdmin {
         let by = administrator(state, actor)?;
         not_oneself(by, self.user)?;
         let user = existing(state, self.user)?;
-        if user.is_admin && state.users.admins() == 1 {
+        if state.users.is_last_admin(self.user) {
             let detail = "the last administrator can't be revoked; grant another first".to_owned();
             return Err(Rejection::LastAdmin(detail));
         }
@@ -82,7 +82,7 @@ impl Block {
         let by = administrator(state, actor)?;
         not_oneself(by, self.user)?;
         let user = existing(state, self.user)?;
-        if user.is_admin && state.users.admins() == 1 {
+        if state.users.is_last_admin(self.user) {
             let detail = "the last administrator can't be blocked; grant another first".to_owned();
             return Err(Rejection::LastAdmin(detail));
         }
@@ -117,6 +117,7 @@ mod tests {
     use super::*;
     use crate::scenario::Scenario;
 
+    use crate::user::command::account::DeleteUser;
     use crate::user::command::login::LogIn;
 
     #[test]
@@ -139,6 +140,19 @@ mod tests {
         ));
         let block = Block { user: bob, reason: Clear::new("rude") };
         assert!(matches!(town.refused(operator, block), Rejection::LastAdmin(_)));
+    }
+
+    #[test]
+    fn a_blocked_administrator_is_none_that_could_help() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        town.when(Actor::User(ada), GrantAdmin { user: bob }).unwrap();
+        let block = Block { user: bob, reason: Clear::new("spam") };
+        town.when(Actor::User(ada), block).unwrap();
+        let delete = DeleteUser { user: ada, erase_content: false };
+        assert!(matches!(town.refused(Actor::User(ada), delete), Rejection::LastAdmin(_)));
+        // Whoever is blocked helps nobody, and may be revoked.
+        town.when(Actor::User(ada), RevokeAdmin { user: bob }).unwrap();
     }
 
     #[test]
