@@ -52,8 +52,11 @@ export function eachFrame(stream, action) {
     if (now - last < 1000 / RATE - 6) return;
     last = now;
     busy = true;
-    await action(video, Math.round(now * 1000));
-    busy = false;
+    try {
+      await action(video, Math.round(now * 1000));
+    } finally {
+      busy = false;
+    }
     // The picture that came meanwhile is still the newest: it need not wait for another.
     if (running && missed > last) take(missed);
   }

@@ -48,6 +48,8 @@ export class Signing extends EventTarget {
     this.sender = null;
     /** @type {() => void} */
     this.stopCapture = () => {};
+    /** Another one whenever capture begins or ends. */
+    this.turn = Symbol('none');
     this.timer = 0;
     media.addEventListener('change', () => this.on && this.capture());
     call.addEventListener('loaded', () => this.resume());
@@ -102,27 +104,35 @@ export class Signing extends EventTarget {
     const stream = this.media.video ? new MediaStream([this.media.video]) : null;
     this.stopCapture();
     this.stopCapture = () => {};
+    this.turn = Symbol('capture');
+    this.loading = false;
     clearInterval(this.timer);
     if (!stream || this.way === 'files') return this.changed();
     if (!this.sender || this.sender.state === 'ended') {
       this.sender = new Sender(this.call.code, this.way);
       this.sender.addEventListener('change', () => this.changed());
     }
-    const { sender } = this;
+    const { sender, turn } = this;
     if (this.way === 'images') this.stopCapture = captureSquare(stream, this.canvas, () => this.side, (picture) => sender.push(picture));
     else await this.find(stream, sender);
+    if (turn !== this.turn) return undefined;
     this.watchLight(stream);
     return this.changed();
   }
 
   /** @param {MediaStream} stream @param {Sender} sender */
   async find(stream, sender) {
+    const { turn } = this;
     this.loading = true;
     this.changed();
     try {
       const finder = await landmarker();
+      // It loads for seconds: meanwhile it may have been switched off, or begun anew.
+      if (turn !== this.turn) return finder.close();
       const stop = eachFrame(stream, async (video, timeUs) => {
-        const points = await finder.find(video, timeUs);
+        const points = await finder.find(video, timeUs).catch((/** @type {unknown} */ fault) => this.fail(String(fault)));
+        if (!points || turn !== this.turn) return;
+        this.fail('');
         const hands = (points.left ? 1 : 0) + (points.right ? 1 : 0);
         if (hands !== this.hands) {
           this.hands = hands;
@@ -135,9 +145,17 @@ export class Signing extends EventTarget {
         finder.close();
       };
     } catch (fault) {
-      this.failure = String(fault);
+      if (turn === this.turn) this.failure = String(fault);
     }
-    this.loading = false;
+    if (turn === this.turn) this.loading = false;
+    return undefined;
+  }
+
+  /** Says what keeps hands from being found, or nothing any more. @param {string} why */
+  fail(why) {
+    if (this.failure === why) return;
+    this.failure = why;
+    this.changed();
   }
 
   /** @param {MediaStream} stream */
@@ -178,6 +196,8 @@ export class Signing extends EventTarget {
   async halt() {
     this.stopCapture();
     this.stopCapture = () => {};
+    this.turn = Symbol('halt');
+    this.loading = false;
     clearInterval(this.timer);
     this.on = false;
     this.failure = '';
