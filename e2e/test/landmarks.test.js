@@ -16,8 +16,8 @@ const SOFTWARE = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
 /** It loads and compiles for some seconds, more on a busy machine. */
 const READY_MS = 60_000;
 const MEASURED_MS = 8000;
-/** The aim is 12 a second; a graphics card drawn in software on a busy machine gives one. None is a fault. */
-const RATE_MIN = 0.2;
+/** The aim is 12 a second; two busy cores that also draw in software give nine. Far fewer are a fault: the graphics card drawn in software gave two. */
+const RATE_MIN = 4;
 
 /** @type {Record<string, any>} */
 const at = {};

@@ -27,7 +27,7 @@ const STREAMS: usize = 4_096;
 const FRESH: Duration = Duration::from_secs(5);
 
 /// How long frames wait for a model that may just have been installed, µs.
-const MODEL_WAIT_US: i64 = 3_000_000;
+pub(super) const MODEL_WAIT_US: i64 = 3_000_000;
 
 /// One stream.
 struct Lane {
@@ -204,8 +204,8 @@ impl Intake {
                 Some(place) if batch.count == 0 => Ok(place.model),
                 Some(_) | None => self.fleet.served.choose(&batch),
             };
-            let young = wall_us().saturating_sub(batch.received_us) < MODEL_WAIT_US;
-            if young && chosen.is_err() && !self.fleet.served.has_wanted(&batch) {
+            let young = || wall_us().saturating_sub(batch.received_us) < MODEL_WAIT_US;
+            if chosen.is_err() && !self.fleet.served.has_wanted(&batch) && young() {
                 lane.parked.push_front(batch);
                 return Ok(());
             }

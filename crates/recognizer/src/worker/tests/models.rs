@@ -137,3 +137,26 @@ async fn a_stream_goes_on_with_another_model_and_loses_nothing() {
     assert_eq!(texts(&written, 1), ["coffee", "kaffee", "tea"]);
     running.worker.abort();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_wait_a_moment_for_a_model_that_may_come_and_are_refused_then() {
+    let replay = Replay::default();
+    let (commands, _) = decider(accept);
+    let mut running = run(&replay, commands, &Limits::default());
+    let mut batch = batches(1, &DIALOGUE[..1], 14, true).remove(0);
+    batch.model = Some("later".to_owned());
+    let left_us = 500_000;
+    batch.received_us = wall_us() - crate::worker::intake::MODEL_WAIT_US + left_us;
+    let until_us = batch.received_us + crate::worker::intake::MODEL_WAIT_US;
+    replay.push([batch]);
+    let reason = loop {
+        if let LiveMessage::Degraded { reason, .. } =
+            &*running.live.recv().await.expect("a message")
+        {
+            break reason.clone();
+        }
+    };
+    assert!(reason.contains("the model later is not served here"), "{reason}");
+    assert!(wall_us() >= until_us, "refused before the model could come");
+    running.worker.abort();
+}
