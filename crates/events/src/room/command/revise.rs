@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::leave::{nothing, one};
-use crate::command::{Actor, Created, Decision, Rejection, SystemRole};
+use super::leave::nothing;
+use super::transcript::revised;
+use crate::command::{Actor, Decision, Rejection, SystemRole};
 use crate::id::{RoomId, TranscriptId};
-use crate::room::event::{RoomEvent, TranscriptRevised};
+use crate::room::event::TranscriptRevised;
 use crate::sealed::{Clear, Personal};
 use crate::state::State;
 use crate::text;
@@ -40,20 +41,15 @@ impl ReviseTranscript {
             return Err(Rejection::Stale);
         }
         let text = Personal::Clear(text::body("ts_content", &self.text, text::MESSAGE)?);
-        let mut decision = one(
-            self.room,
-            RoomEvent::TranscriptRevised(TranscriptRevised {
-                room_id: self.room,
-                transcript_id: self.transcript,
-                user_id: now.author,
-                revision: now.revision + 1,
-                editor: None,
-                model: Some(self.model.clone()),
-                text,
-            }),
-        );
-        decision.created = Some(Created::Transcript(self.transcript));
-        Ok(decision)
+        Ok(revised(TranscriptRevised {
+            room_id: self.room,
+            transcript_id: self.transcript,
+            user_id: now.author,
+            revision: now.revision + 1,
+            editor: None,
+            model: Some(self.model.clone()),
+            text,
+        }))
     }
 }
 

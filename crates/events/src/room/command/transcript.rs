@@ -161,21 +161,24 @@ impl CorrectTranscript {
             return Err(Rejection::Stale);
         }
         let text = Personal::Clear(text::body("ts_content", &self.text, text::MESSAGE)?);
-        let mut decision = one(
-            self.room,
-            RoomEvent::TranscriptRevised(TranscriptRevised {
-                room_id: self.room,
-                transcript_id: self.transcript,
-                user_id: now.author,
-                revision: now.revision + 1,
-                editor: Some(editor),
-                model: None,
-                text,
-            }),
-        );
-        decision.created = Some(Created::Transcript(self.transcript));
-        Ok(decision)
+        Ok(revised(TranscriptRevised {
+            room_id: self.room,
+            transcript_id: self.transcript,
+            user_id: now.author,
+            revision: now.revision + 1,
+            editor: Some(editor),
+            model: None,
+            text,
+        }))
     }
+}
+
+/// A new revision; who asked is told which segment it is of.
+pub(super) fn revised(event: TranscriptRevised) -> Decision {
+    let (room, transcript) = (event.room_id, event.transcript_id);
+    let mut decision = one(room, RoomEvent::TranscriptRevised(event));
+    decision.created = Some(Created::Transcript(transcript));
+    decision
 }
 
 #[cfg(test)]
