@@ -147,6 +147,9 @@ pub struct StreamStatus {
     pub waiting: u32,
     /// Frames that may wait; the difference is the sender's credit.
     pub waiting_max: u32,
+    /// The batch that this answers held frames that were never taken before: false for one that is
+    /// sent again, also when the buffer had forgotten its frames, and where only the state is asked.
+    pub is_new: bool,
 }
 
 /// Which rooms a worker works for, where several share the work: the `index`-th of `of`.

@@ -157,7 +157,9 @@ pub(crate) async fn take(
     must_consent(app, key.room, key.user)?;
     let batch = batch(app, key.clone(), format, first_seq, count, payload);
     let status = app.frames.push(batch.clone()).await?;
-    keeper::note(app, &batch);
+    if status.is_new {
+        keeper::note(app, &batch);
+    }
     let last_seq = first_seq + u64::from(count).saturating_sub(1);
     Ok(answer(key.stream, count, first_seq, last_seq, status))
 }

@@ -101,6 +101,28 @@ async fn a_batch_is_for_the_model_and_language_of_its_signer_or_else_of_the_room
 }
 
 #[tokio::test]
+async fn frames_that_are_sent_again_are_kept_once() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let room = ada.post("/rooms", &json!({})).await.expect(201);
+    let code = room["room_code"].as_str().unwrap();
+    let keep = json!({ "consent": true, "keep": true });
+    ada.put(&format!("/rooms/{code}/captions/me"), &keep).await.expect(204);
+    let batch = |first| live_wire::encode(&frames(10), first);
+    for first in [0, 0, 10, 0, 10, 20] {
+        push(&ada, code, "?stream=s1", LANDMARKS, batch(first)).await.expect(202);
+    }
+    let room = events::RoomId::new(room["id"].as_u64().unwrap());
+    let kept = async || {
+        let kept = server.vault.kept(room, server.now().day()).await.unwrap();
+        kept.iter().map(|one| one.first_seq).collect::<Vec<_>>()
+    };
+    // They are written in the order in which they came.
+    crate::server::until("the last batch is kept", async || kept().await.contains(&20)).await;
+    assert_eq!(kept().await, [0, 10, 20]);
+}
+
+#[tokio::test]
 async fn hostile_frames_are_refused_with_their_place() {
     let server = Server::start().await;
     let ada = server.user("ada").await;

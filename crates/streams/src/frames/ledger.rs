@@ -25,6 +25,8 @@ pub const IDLE_MAX: Duration = Duration::from_mins(10);
 pub(super) struct Ledger<T> {
     upload: bool,
     next_seq: u64,
+    /// Behind the last frame that was ever taken, forgotten ones included.
+    taken_seq: u64,
     done_seq: u64,
     waiting: VecDeque<Piece<T>>,
     used: Instant,
@@ -74,7 +76,8 @@ impl<T> Ledger<T> {
     }
 
     fn new(upload: bool, next_seq: u64, done_seq: u64, now: Instant) -> Self {
-        Self { upload, next_seq, done_seq, waiting: VecDeque::new(), used: now }
+        let (taken_seq, waiting) = (next_seq, VecDeque::new());
+        Self { upload, next_seq, taken_seq, done_seq, waiting, used: now }
     }
 
     /// Says what to do with a batch; a batch of frames must begin where the last one ended.
@@ -103,10 +106,12 @@ impl<T> Ledger<T> {
         Ok(Admission::New)
     }
 
-    /// Notes a batch that was admitted and is buffered now.
-    pub(super) fn take(&mut self, batch: &FrameBatch, content: T, now: Instant) {
+    /// Notes a batch that was admitted and is buffered now; says where the stream stands then.
+    pub(super) fn take(&mut self, batch: &FrameBatch, content: T, now: Instant) -> StreamStatus {
+        let is_new = batch.count > 0 && batch.end() > self.taken_seq;
         if batch.count > 0 {
             self.next_seq = batch.end();
+            self.taken_seq = self.taken_seq.max(self.next_seq);
         }
         self.waiting.push_back(Piece {
             end: self.next_seq,
@@ -115,6 +120,7 @@ impl<T> Ledger<T> {
             at: now,
             content,
         });
+        StreamStatus { is_new, ..self.status() }
     }
 
     /// Notes what is done; gives back the pieces that need not be kept any more.
@@ -191,6 +197,7 @@ impl<T> Ledger<T> {
             done_seq: self.done_seq,
             waiting: self.waiting.iter().map(not_done).sum::<u64>() as u32,
             waiting_max: if self.upload { UPLOAD_FRAMES_MAX } else { LIVE_FRAMES_MAX },
+            is_new: false,
         }
     }
 }
@@ -208,6 +215,24 @@ mod tests {
     fn push(ledger: &mut Ledger<u64>, batch: &FrameBatch, now: Instant) {
         assert_eq!(ledger.admit(batch, now), Ok(Admission::New));
         ledger.take(batch, batch.first_seq, now);
+    }
+
+    #[test]
+    fn frames_that_are_sent_again_are_not_new() {
+        let start = Instant::now();
+        let mut ledger = Ledger::beginning_with(&batch(0, 10), start);
+        let mut is_new = |first, count, now| {
+            ledger.expire(now);
+            match ledger.admit(&batch(first, count), now) {
+                Ok(Admission::New) => ledger.take(&batch(first, count), first, now).is_new,
+                Ok(Admission::Nothing) => ledger.status().is_new,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        assert!(is_new(0, 10, start) && !is_new(0, 10, start));
+        // Nobody read them in time, and they have to be sent once more.
+        let later = start + LIVE_AGE_MAX + Duration::from_secs(1);
+        assert!(!is_new(0, 10, later) && is_new(10, 5, later));
     }
 
     #[test]

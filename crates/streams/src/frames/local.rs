@@ -116,8 +116,7 @@ impl Buffer {
         if !std::mem::replace(&mut stream.queued, true) {
             self.ready.push_back(batch.key.clone());
         }
-        stream.ledger.take(&batch.clone(), batch, now);
-        Ok(stream.ledger.status())
+        Ok(stream.ledger.take(&batch.clone(), batch, now))
     }
 
     /// May one more stream begin? Who has many gives up the one that was longest unused.

@@ -199,9 +199,8 @@ impl NatsFrames {
                 if batch.format == FrameFormat::Pose {
                     self.keep_or_withdraw(&batch.key).await?;
                 }
-                found.ledger.take(&batch, (), now);
+                let status = found.ledger.take(&batch, (), now);
                 found.message = message;
-                let status = found.ledger.status();
                 *place = Some(found);
                 return Ok(status);
             }
