@@ -138,10 +138,17 @@ fn checked(field: &'static str, text: String, limits: Limits) -> Result<String, 
 }
 
 /// A text without what could change more than itself where it is written out: control characters
-/// other than line ends and tabs, and everything that turns the direction of what follows.
+/// other than line ends and tabs, and everything that turns the direction of what follows. What
+/// parts words stays a line end, so that none are glued together.
 pub fn harmless(text: &str) -> String {
-    let kept = |c: &char| !is_direction(*c) && (!c.is_control() || matches!(c, '\n' | '\t'));
-    text.chars().filter(kept).collect()
+    let kept = |c: char| match c {
+        '\n' | '\t' => Some(c),
+        '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1f}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+            Some('\n')
+        }
+        _ => (!is_direction(c) && !c.is_control()).then_some(c),
+    };
+    text.replace("\r\n", "\n").chars().filter_map(kept).collect()
 }
 
 /// Zero-width joiner and non-joiner: they shape the letters beside them.
@@ -222,5 +229,8 @@ mod tests {
     fn a_harmless_text_turns_nothing_around_and_commands_no_terminal() {
         assert_eq!(harmless("a\u{202E}b\u{2066}\u{1b}[31m\r\n\tc"), "ab[31m\n\tc");
         assert_eq!(harmless("\u{645}\u{200C}\u{62E}"), "\u{645}\u{200C}\u{62E}");
+        for parts in ["a\rb", "a\u{b}b", "a\u{c}b", "a\u{85}b", "a\u{1c}b", "a\u{2028}b"] {
+            assert_eq!(harmless(parts), "a\nb", "{parts:?}");
+        }
     }
 }

@@ -131,13 +131,26 @@ fn web_vtt(spoken: &[Spoken]) -> String {
     file
 }
 
+/// SubRip has no escapes: what players would read as a tag, as a style in braces or as an arrow is
+/// written with look-alikes.
+fn untagged(text: &str) -> String {
+    let alike = |c| match c {
+        '<' => '‹',
+        '>' => '›',
+        '{' => '｛',
+        '}' => '｝',
+        '\\' => '＼',
+        _ => c,
+    };
+    text.chars().map(alike).collect()
+}
+
 fn sub_rip(spoken: &[Spoken]) -> String {
     let mut file = String::new();
     let cues = spoken.iter().filter_map(|segment| Some((segment, segment.cue()?)));
     for (index, (segment, (start, end, text))) in cues.enumerate() {
         let (start, end) = (clock(start, ','), clock(end, ','));
-        // SubRip has no escapes: what would read as a tag or an arrow is written with look-alikes.
-        let line = format!("{}: {text}", segment.speaker()).replace('<', "‹").replace('>', "›");
+        let line = untagged(&format!("{}: {text}", segment.speaker()));
         write!(file, "{}\n{start} --> {end}\n{line}\n\n", index + 1).ok();
     }
     file
@@ -185,7 +198,7 @@ mod tests {
     #[test]
     fn text_can_break_out_of_no_format() {
         let spoken = [
-            segment(Some("x \u{202E}--> y\n\n\u{1b}<i>&"), 3_723_004, 3_723_004),
+            segment(Some("x \u{202E}--> y\r\r\u{1b}<i>&"), 3_723_004, 3_723_004),
             segment(None, 0, 1),
         ];
         assert_eq!(
@@ -194,5 +207,10 @@ mod tests {
         );
         assert_eq!(sub_rip(&spoken), "1\n01:02:03,004 --> 01:02:03,504\nA‹b›: x --› y ‹i›&\n\n");
         assert_eq!(plain(&spoken), "[01:02:03] A<b>: x --> y <i>&\n");
+        let styled = [segment(Some("{\\an8}{b}up\u{85}{/b}\\Ndown"), 0, 600)];
+        assert_eq!(
+            sub_rip(&styled),
+            "1\n00:00:00,000 --> 00:00:00,600\nA‹b›: ｛＼an8｝｛b｝up ｛/b｝＼Ndown\n\n"
+        );
     }
 }
