@@ -46,6 +46,16 @@ impl App {
     }
 }
 
+impl App {
+    /// What the caller may read of a room begins behind this id: at its beginning for all but guests.
+    pub(crate) fn reads_after(&self, caller: &Caller, room: RoomId) -> u64 {
+        self.look(|state| match (caller.guest_of, state.rooms.get(room)) {
+            (Some(_), Some(room)) => room.guest_reads_after(caller.user),
+            (Some(_) | None, _) => 0,
+        })
+    }
+}
+
 /// Whether the caller may have what they want of a room, for open sockets.
 pub(crate) fn check(
     state: &State,

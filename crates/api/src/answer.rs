@@ -1,7 +1,9 @@
 //! Rows for answers that come from the Follower or from a command itself, so that they need not
 //! wait for the tables; those that come from the tables are the same types.
 
-use events::room::{self, Phase, Room};
+use std::collections::{HashMap, HashSet};
+
+use events::room::{self, Phase, Room, RoomEvent, Rooms};
 use events::user::{Standing, Token, TokenKind};
 use events::{KeyScope, Personal, RoomId, Timestamp, TokenId, UserId};
 use projector::{Participant, ParticipantRow, RoomRow, RoomState, UserRow};
@@ -20,13 +22,6 @@ pub(crate) struct Person {
     pub(crate) participant: Participant,
     /// What a guest wants to be called.
     display_name: Option<String>,
-}
-
-impl Person {
-    /// What the others call them.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.display_name.as_deref().or(self.participant.username.as_deref())
-    }
 }
 
 /// A token, without its secret.
@@ -53,6 +48,13 @@ impl TokenAnswer {
     }
 }
 
+/// A room as it was when it was created: what that event alone makes.
+pub(crate) fn new_room_row(created: room::Created, at: Timestamp) -> Option<RoomRow> {
+    let (id, mut rooms) = (created.room_id, Rooms::default());
+    rooms.evolve(&RoomEvent::Created(created), at);
+    rooms.get(id).map(|room| room_row(id, room))
+}
+
 pub(crate) fn room_row(id: RoomId, room: &Room) -> RoomRow {
     let settings = &room.settings;
     let state = match room.phase {
@@ -74,6 +76,7 @@ pub(crate) fn room_row(id: RoomId, room: &Room) -> RoomRow {
         language: settings.language.clone(),
         version: room.version,
         feed_seq: 0,
+        guest_history: settings.guest_history,
     }
 }
 
@@ -165,6 +168,27 @@ impl App {
         self.person(room, user, found, &name).await
     }
 
+    /// A participant as they were when they joined.
+    pub(crate) async fn as_joined(
+        &self,
+        first: &room::ParticipantJoined,
+        at: Timestamp,
+    ) -> Result<Person, ApiError> {
+        let user = first.user_id;
+        let name = self.look(|state| Some(state.users.get(user)?.username.clone()));
+        let joined = room::Participant {
+            id: first.participant_id,
+            joined_at: at,
+            admission: first.admission,
+            consent: room::Consent::None,
+            language: None,
+            model: None,
+            came_after: 0,
+        };
+        let name = name.ok_or(events::Rejection::NotFound("participant"))?;
+        self.person(first.room_id, user, joined, &name).await
+    }
+
     async fn person(
         &self,
         room: RoomId,
@@ -172,13 +196,6 @@ impl App {
         found: room::Participant,
         name: &Personal,
     ) -> Result<Person, ApiError> {
-        let display_name = match &found.display_name {
-            Some(sealed) => {
-                let label = events::sealed::label(DISPLAY_NAME, found.id.get());
-                self.vault.read(KeyScope::User(user), &label, sealed).await?.into_text()
-            }
-            None => None,
-        };
         let row = ParticipantRow {
             id: found.id,
             rp_user_id: user,
@@ -190,6 +207,28 @@ impl App {
             model: found.model,
         };
         let username = self.opened(user, "user.username", name).await?;
+        let display_name = self.guest_name(user).await?;
         Ok(Person { participant: Participant { row, username }, display_name })
+    }
+
+    /// What a guest is called; nobody else is called other than by their own name.
+    pub(crate) async fn guest_name(&self, user: UserId) -> Result<Option<String>, ApiError> {
+        let called = self.look(|state| state.users.get(user)?.display_name.clone());
+        let Some(called) = called else { return Ok(None) };
+        let label = events::sealed::label(DISPLAY_NAME, called.participant.get());
+        Ok(self.vault.read(KeyScope::User(user), &label, &called.name).await?.into_text())
+    }
+
+    /// What these people are called, whether or not they are still in the room.
+    pub(crate) async fn names(
+        &self,
+        users: HashSet<UserId>,
+    ) -> Result<HashMap<UserId, String>, ApiError> {
+        let users: Vec<UserId> = users.into_iter().collect();
+        let mut names = self.store.usernames(&users).await?;
+        for user in users {
+            names.extend(self.guest_name(user).await?.map(|name| (user, name)));
+        }
+        Ok(names)
     }
 }

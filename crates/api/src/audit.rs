@@ -182,7 +182,8 @@ pub(crate) async fn read_back(
     Ok(Found { entries, next })
 }
 
-fn unreadable(error: &LogError) -> ApiError {
+/// What a log that can't be read makes of a request.
+pub(crate) fn unreadable(error: &LogError) -> ApiError {
     match error {
         LogError::Unreachable { .. } => ApiError::LogUnreachable,
         LogError::Damaged { .. }

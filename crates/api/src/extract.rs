@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::error::{ApiError, FieldError};
+use crate::retry;
 use crate::state::{App, Ask};
 
 /// Bytes of a JSON body, at most: the longest message, every character escaped.
@@ -120,26 +121,27 @@ impl<T: DeserializeOwned> FromRequest<App> for Asked<T> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, app).await?;
         let bytes = read_json(app, &parts.headers, body, JSON_MAX).await?;
-        let ask = ask(app, &caller, &parts, Some(&bytes))?;
+        let ask = ask(app, &caller, &mut parts, Some(&bytes)).await?;
         Ok(Self { caller, ask, body: parse(&bytes)?, headers: parts.headers })
     }
 }
 
 /// The command that a request makes: under its idempotency key, if it has one.
-pub(crate) fn ask(
+pub(crate) async fn ask(
     app: &App,
     caller: &Caller,
-    parts: &Parts,
+    parts: &mut Parts,
     body: Option<&[u8]>,
 ) -> Result<Ask, ApiError> {
-    let key = match parts.headers.get(IDEMPOTENCY_KEY) {
+    let key = match parts.headers.get(IDEMPOTENCY_KEY).cloned() {
         None => None,
         Some(key) => {
             let key = key.to_str().unwrap_or_default();
             if key.is_empty() || key.len() > KEY_MAX {
                 return Err(ApiError::Header("Idempotency-Key", "1 to 200 ASCII characters"));
             }
-            Some(format!("{} {} {} {key}", caller.user, parts.method, parts.uri.path()))
+            let address = retry::address(parts).await;
+            Some(format!("{} {} {address} {key}", caller.user, parts.method))
         }
     };
     let digest = || body.map(|body| app.secrets.body_digest(body));

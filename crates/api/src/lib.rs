@@ -31,6 +31,7 @@ pub mod page;
 mod password;
 mod query;
 mod recent;
+mod retry;
 mod router;
 mod secret;
 mod server;

@@ -32,6 +32,7 @@ pub(crate) enum Close {
     Expired,
     Blocked,
     Removed,
+    SentBack,
     RoomClosed,
     TooSlow,
     LogUnreachable,
@@ -48,7 +49,7 @@ impl Close {
     pub(crate) fn code(self) -> u16 {
         match self {
             Self::LoggedOut | Self::Expired => 4401,
-            Self::Blocked | Self::Removed => 4403,
+            Self::Blocked | Self::Removed | Self::SentBack => 4403,
             Self::RoomClosed => 4404,
             Self::TooSlow => 4429,
             Self::LogUnreachable => 4503,
@@ -68,6 +69,7 @@ impl Close {
             Self::Expired => "token_expired",
             Self::Blocked => "blocked",
             Self::Removed => "removed",
+            Self::SentBack => "not_admitted",
             Self::RoomClosed => "room_closed",
             Self::TooSlow => "too_slow",
             Self::LogUnreachable => "log_unreachable",
@@ -83,9 +85,12 @@ impl Close {
     /// Whether coming back can help. Clients are told.
     pub(crate) fn may_reconnect(self) -> bool {
         match self {
-            Self::LoggedOut | Self::Expired | Self::Blocked | Self::Removed | Self::RoomClosed => {
-                false
-            }
+            Self::LoggedOut
+            | Self::Expired
+            | Self::Blocked
+            | Self::Removed
+            | Self::SentBack
+            | Self::RoomClosed => false,
             Self::TooSlow
             | Self::LogUnreachable
             | Self::Broken

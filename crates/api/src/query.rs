@@ -1,6 +1,7 @@
 //! What can be read: one file per table, and the exports.
 
 pub(crate) mod audit;
+pub(crate) mod chat;
 pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod ice;
@@ -14,13 +15,30 @@ pub(crate) mod user;
 pub(crate) mod webhook;
 
 use events::UserId;
-use projector::{Cursor, Page};
+use projector::{Cursor, Listing as Found, Page};
 
 use crate::error::ApiError;
 use crate::list::{Begin, Wanted};
 
 /// Ids lie below 2^53: a cursor behind all of them.
 const BEHIND_ALL: u64 = 1 << 53;
+
+/// A wish as the tables take it, of the rows behind `from` alone.
+fn page_from<Id>(wanted: Wanted, from: u64, id: impl Fn(u64) -> Id) -> Page<Id> {
+    let begin = match wanted.begin {
+        Begin::Start if from > 0 => Begin::After(from),
+        Begin::After(after) => Begin::After(after.max(from)),
+        Begin::Start | Begin::Before(_) | Begin::End => wanted.begin,
+    };
+    page(Wanted { begin, ..wanted }, id)
+}
+
+/// Takes away what lies in front of where the reader may read: walking back ends there.
+fn cut<T>(found: &mut Found<T>, from: u64, id: impl Fn(&T) -> u64) {
+    let read = found.rows.len();
+    found.rows.retain(|row| id(row) > from);
+    found.has_more &= found.rows.len() == read;
+}
 
 /// A wish as the tables take it.
 fn page<Id>(wanted: Wanted, id: impl Fn(u64) -> Id) -> Page<Id> {

@@ -125,6 +125,7 @@ fn rooms() -> Vec<Route> {
         delete "/rooms/{code}/participants/me" Participant participant::leave;
         delete "/rooms/{code}/participants/{user_id}" Owner participant::remove;
         put "/rooms/{code}/participants/{user_id}/admission" Owner participant::admit;
+        post "/rooms/{code}/participants/{user_id}/lobby" Owner participant::send_back;
         get "/rooms/{code}/presence" Reader query::room::presence;
         post "/rooms/{code}/messages" Participant message::send;
         get "/rooms/{code}/messages" Reader query::message::list;
@@ -132,6 +133,8 @@ fn rooms() -> Vec<Route> {
         get "/rooms/{code}/messages/{id}/revisions" Reader query::message::revisions;
         patch "/rooms/{code}/messages/{id}" Participant message::edit;
         delete "/rooms/{code}/messages/{id}" Participant message::delete;
+        get "/rooms/{code}/chat.json" Reader query::chat::file;
+        get "/rooms/{code}/chat.txt" Reader query::chat::file;
         put "/rooms/{code}/captions/me" Participant participant::captions;
         post "/rooms/{code}/frames" Participant frames::push;
         post "/rooms/{code}/frames/end" Participant frames::end;

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decider::{Clock, Follower};
-use events::room::command::close::Close;
-use events::{
-    Actor, Command, CommandId, Envelope, Position, Rejection, RoomId, State, Timestamp, UserId,
-};
+use events::{Actor, Command, CommandId, Envelope, Position, State, Timestamp, UserId};
 use projector::Store;
 use streams::{Accepted, Commands, Frames, Live, SubmitError};
 use tokio_util::sync::CancellationToken;
@@ -115,8 +112,6 @@ pub(crate) struct Throttled {
 
 /// How long a command may wait for its answer.
 const SUBMIT_WITHIN: Duration = Duration::from_secs(10);
-/// The id of no room.
-const NO_ROOM: RoomId = RoomId::new(0);
 /// How long a read waits for what was written before it.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
@@ -209,22 +204,6 @@ impl App {
         }
         self.follower.wait_for(accepted.position, CATCH_UP_WITHIN).await;
         Ok(accepted)
-    }
-}
-
-impl App {
-    /// A refusal, unless it comes of the very thing that the same command did when it was first
-    /// sent: who has left a room, or deleted it, can't be in it at the retry.
-    pub(crate) async fn done_before(&self, ask: &Ask, refusal: ApiError) -> Result<(), ApiError> {
-        if ask.body.is_none() {
-            return Err(refusal);
-        }
-        // What was decided under this key is answered as it was; else there is no such room.
-        match self.submit(ask, Close { room: NO_ROOM }).await {
-            Err(ApiError::Rejected(Rejection::NotFound(_))) => Err(refusal),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -340,7 +340,7 @@ payloads! {
         reset::RequestReset, reset::ResetPassword, guest::RegisterGuest, admin::GrantAdmin, admin::RevokeAdmin,
         admin::Block, admin::Unblock;
     RoomCommand as Room in room: create::Create, join::Join, join::JoinAsGuest, leave::Leave,
-        leave::Remove, admit::Admit, settings::ChangeSettings,
+        leave::Remove, leave::SendBack, admit::Admit, settings::ChangeSettings,
         close::Close, close::Delete, expire::ExpireTexts, captions::SetCaptions, message::SendMessage,
         message::EditMessage, message::DeleteMessage, transcript::RecordTranscript,
         transcript::TypeCaption, transcript::CorrectTranscript,

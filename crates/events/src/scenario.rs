@@ -7,9 +7,9 @@ use crate::time::Timestamp;
 #[cfg(test)]
 use crate::{
     command::Created,
-    id::{RoomCode, RoomId, UserId},
+    id::{NameDigest, RoomCode, RoomId, UserId},
     room::Settings,
-    room::command::{create::Create, join::Join},
+    room::command::{create::Create, join::Join, join::JoinAsGuest},
     sealed::Clear,
     user::command::{register::Register, token::NewToken},
 };
@@ -72,15 +72,7 @@ impl Scenario {
 impl Scenario {
     /// The command that registers this name.
     pub(crate) fn register(name: &str) -> Register {
-        let digest = |domain: u8| {
-            let mut bytes = [domain; 16];
-            for (byte, letter) in
-                bytes.iter_mut().skip(1).zip(crate::text::compared_name(name).bytes())
-            {
-                *byte = letter;
-            }
-            crate::id::NameDigest::from_bytes(bytes)
-        };
+        let digest = |domain| Self::name_digest(domain, name);
         Register {
             username: Clear::new(name),
             username_digest: digest(1),
@@ -90,6 +82,22 @@ impl Scenario {
             bootstrap: false,
             token: Self::token(1),
         }
+    }
+
+    /// What stands for a keyed digest of a name.
+    fn name_digest(domain: u8, name: &str) -> NameDigest {
+        let mut bytes = [domain; 16];
+        let letters = crate::text::compared_name(name);
+        for (byte, letter) in bytes.iter_mut().skip(1).zip(letters.bytes()) {
+            *byte = letter;
+        }
+        NameDigest::from_bytes(bytes)
+    }
+
+    /// The command with which a guest of this name joins.
+    pub(crate) fn join_as_guest(room: RoomId, name: &str) -> JoinAsGuest {
+        let name_digest = Self::name_digest(1, name);
+        JoinAsGuest { room, display_name: Clear::new(name), name_digest }
     }
 
     /// A token for an hour, renewable for twelve; `serial` tells its digest apart.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::id::{RoomId, UserId};
-use crate::room::Rooms;
+use crate::room::{RoomEvent, Rooms};
 use crate::time::Timestamp;
 use crate::user::{UserEvent, Users};
 use crate::webhook::Webhooks;
@@ -38,7 +38,14 @@ impl State {
                     self.webhooks.forget_user(deleted.user_id);
                 }
             }
-            Event::Room(event) => self.rooms.evolve(event, at),
+            Event::Room(event) => {
+                if let RoomEvent::ParticipantJoined(joined) = event
+                    && let Some(name) = &joined.display_name
+                {
+                    self.users.call(joined.user_id, joined.participant_id, name);
+                }
+                self.rooms.evolve(event, at);
+            }
             Event::Webhook(event) => self.webhooks.evolve(event, at),
         }
     }
@@ -84,6 +91,9 @@ impl Touched {
             Event::User(event) => self.users.extend(event.user_id()),
             Event::Room(event) => {
                 self.rooms.insert(event.room_id());
+                if let RoomEvent::ParticipantJoined(joined) = event {
+                    self.users.insert(joined.user_id);
+                }
             }
             Event::Webhook(event) => {
                 self.users.insert(event.user_id());

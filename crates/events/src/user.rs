@@ -11,4 +11,4 @@ pub use event::{
     PasswordChanged, Registered, ResetRequested, RevocationReason, Seen, TokenIssued, TokenKind,
     TokenRenewed, TokenRevoked, TokensRevoked, Unblocked, UserEvent, UsernameChanged,
 };
-pub use state::{PasswordReset, Standing, Token, User, Users};
+pub use state::{DisplayName, PasswordReset, Standing, Token, User, Users};

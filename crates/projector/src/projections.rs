@@ -74,6 +74,7 @@ pub(crate) fn needs(event: &Event, keys: &mut Keys) {
                 RoomEvent::ParticipantAdmitted(e) => keys.participant(room, e.user_id),
                 RoomEvent::ParticipantLeft(e) => keys.participant(room, e.user_id),
                 RoomEvent::ParticipantRemoved(e) => keys.participant(room, e.user_id),
+                RoomEvent::ParticipantSentBack(e) => keys.participant(room, e.user_id),
                 RoomEvent::ConsentChanged(e) => keys.participant(room, e.user_id),
                 RoomEvent::MessageEdited(e) => drop(keys.messages.insert(e.message_id)),
                 RoomEvent::MessageDeleted(e) => drop(keys.messages.insert(e.message_id)),

@@ -164,6 +164,7 @@ fn of_room(room: &Room, event: &RoomEvent) -> Option<(Notice, Context)> {
         }
         RoomEvent::ParticipantLeft(e) => leaves(room, e.user_id, "left"),
         RoomEvent::ParticipantRemoved(e) => leaves(room, e.user_id, "removed"),
+        RoomEvent::ParticipantSentBack(e) => leaves(room, e.user_id, "sent_back"),
         RoomEvent::MessageSent(e) => Some((Notice::MessageSent, about(Some(e.user_id)))),
         RoomEvent::MessageEdited(e) => Some((Notice::MessageEdited, about(Some(e.user_id)))),
         RoomEvent::MessageDeleted(e) => {

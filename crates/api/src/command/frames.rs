@@ -58,8 +58,9 @@ pub(crate) async fn push(
     request: Request,
 ) -> Result<Response, ApiError> {
     let room = app.room(&caller, &code, Need::Speak)?;
-    let (parts, body) = request.into_parts();
-    let media_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (mut parts, body) = request.into_parts();
+    let media_type = parts.headers.get(header::CONTENT_TYPE).cloned();
+    let media_type = media_type.as_ref().and_then(|value| value.to_str().ok());
     let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
     let (format, max) = match media_type {
         Some(LANDMARKS) => (FrameFormat::Landmarks, live_wire::MAX_BYTES),
@@ -68,7 +69,7 @@ pub(crate) async fn push(
         Some(_) | None => return Err(ApiError::MediaType(EXPECTED)),
     };
     let payload = read_body(&app, body, max).await?;
-    let sent = ask(&app, &caller, &parts, Some(&payload))?;
+    let sent = ask(&app, &caller, &mut parts, Some(&payload)).await?;
     let stream = match format {
         // A stream of its own; the same key means the same upload again.
         FrameFormat::Pose => {

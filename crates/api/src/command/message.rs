@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use events::command::Created;
+use events::room::RoomEvent;
 use events::room::command::message::{DeleteMessage, EditMessage, SendMessage};
 use events::sealed::Clear;
 use events::{MessageId, Rejection, text};
@@ -30,10 +31,9 @@ pub(crate) async fn send(
     asked: Asked<MessageText>,
 ) -> Result<Response, ApiError> {
     app.throttles.chat.take(asked.caller.user)?;
-    let room = app.room(&asked.caller, &code, Need::Speak)?;
-    let msg_content = asked.body.msg_content;
-    let command = SendMessage { room, text: Clear::new(msg_content.clone()) };
-    let accepted = app.submit(&asked.ask, command).await?;
+    let (by, msg_content) = ((&asked.caller, &asked.ask), asked.body.msg_content);
+    let command = |room| SendMessage { room, text: Clear::new(msg_content.clone()) };
+    let (room, accepted) = app.ask_in_room(by, &code, Need::Speak, command).await?;
     let Some(Created::Message(id)) = accepted.created else {
         return Err(ApiError::Internal("sending made no message".to_owned()));
     };
@@ -46,6 +46,7 @@ pub(crate) async fn send(
         edited_at: None,
         deleted_at: None,
         revision: 1,
+        deleted_by: None,
     };
     let mut response = answer(&row);
     *response.status_mut() = StatusCode::CREATED;
@@ -65,23 +66,36 @@ pub(crate) async fn edit(
     asked: Asked<MessageText>,
 ) -> Result<Response, ApiError> {
     app.throttles.chat.take(asked.caller.user)?;
-    let room = app.room(&asked.caller, &code, Need::Speak)?;
     let expected = if_match_revision(&asked.headers)?;
-    let text = Clear::new(asked.body.msg_content);
-    let accepted = app.submit(&asked.ask, EditMessage { room, message, text, expected }).await?;
+    let (by, msg_content) = ((&asked.caller, &asked.ask), asked.body.msg_content);
+    let text = Clear::new(msg_content.clone());
+    let command = |room| EditMessage { room, message, text, expected };
+    let (room, accepted) = app.ask_in_room(by, &code, Need::Speak, command).await?;
     app.caught_up(accepted.position).await?;
     let row = app.store.message(room, message).await?.ok_or(Rejection::NotFound("message"))?;
-    Ok(answer(&row))
+    let Some(RoomEvent::MessageEdited(first)) = app.first_event(&accepted).await? else {
+        return Ok(answer(&row));
+    };
+    // As it was then: it may have been edited again since, or deleted.
+    Ok(answer(&MessageRow {
+        msg_content: Some(text::nfc(&msg_content)),
+        user_id: Some(asked.caller.user),
+        edited_at: Some(accepted.time),
+        deleted_at: None,
+        deleted_by: None,
+        revision: first.revision,
+        ..row
+    }))
 }
 
-/// `DELETE /rooms/{code}/messages/{id}`: one's own; a tombstone stays.
+/// `DELETE /rooms/{code}/messages/{id}`: one's own, or as owner or administrator anybody's; a
+/// tombstone stays.
 pub(crate) async fn delete(
     State(app): State<App>,
     In((code, message)): In<(String, MessageId)>,
     asked: Asked<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::Read)?;
-    let expected = if_match_revision(&asked.headers)?;
-    app.submit(&asked.ask, DeleteMessage { room, message, expected }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let (by, expected) = ((&asked.caller, &asked.ask), if_match_revision(&asked.headers)?);
+    let command = |room| DeleteMessage { room, message, expected };
+    app.do_in_room(by, &code, Need::Read, command).await
 }

@@ -8,13 +8,13 @@ use events::command::Created;
 use events::room::command::admit::Admit;
 use events::room::command::captions::SetCaptions;
 use events::room::command::join::{Join, JoinAsGuest};
-use events::room::command::leave::{Leave, Remove};
-use events::room::{Admission, Consent};
+use events::room::command::leave::{Leave, Remove, SendBack};
+use events::room::{Admission, Consent, RoomEvent};
 use events::sealed::Clear;
 use events::user::TokenKind;
 use events::user::command::account::DeleteUser;
 use events::user::command::guest::RegisterGuest;
-use events::{Actor, RoomCode, Timestamp, UserId, text};
+use events::{Actor, RoomCode, RoomId, Timestamp, UserId, text};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Need;
@@ -44,6 +44,13 @@ pub(crate) struct GuestName {
     display_name: String,
 }
 
+/// What a guest who comes back wants to be called, if something else than before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewName {
+    display_name: Option<String>,
+}
+
 /// In from the lobby, or away.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,11 +77,38 @@ pub(crate) async fn join(
     if !has_credentials(request.headers()) {
         return join_as_guest(&app, &code, Open::from_request(request, &app).await?).await;
     }
-    let asked = Asked::<Nothing>::from_request(request, &app).await?;
-    let room = app.room(&asked.caller, &code, Need::Join)?;
-    app.submit(&asked.ask, Join { room }).await?;
-    let participant = app.participant(room, asked.caller.user).await?;
+    let asked = Asked::<NewName>::from_request(request, &app).await?;
+    let (by, user) = ((&asked.caller, &asked.ask), asked.caller.user);
+    let (room, accepted) = match name_of(&app, &asked).await? {
+        Some(name) => {
+            let command = |room| as_guest(&app, room, name);
+            app.ask_in_room(by, &code, Need::Join, command).await?
+        }
+        None => app.ask_in_room(by, &code, Need::Join, |room| Join { room }).await?,
+    };
+    let participant = match app.first_event(&accepted).await? {
+        Some(RoomEvent::ParticipantJoined(first)) => app.as_joined(&first, accepted.time).await?,
+        Some(_) | None => app.participant(room, user).await?,
+    };
     Ok((status(&participant), Json(participant)).into_response())
+}
+
+/// The name of somebody who comes in, if they are a guest: a new one, or the one from before.
+async fn name_of(app: &App, asked: &Asked<NewName>) -> Result<Option<Clear>, ApiError> {
+    let (user, given) = (asked.caller.user, asked.body.display_name.as_deref());
+    match (asked.caller.guest_of, given) {
+        (Some(_), Some(given)) => Ok(Some(Clear::new(given))),
+        (Some(_), None) => Ok(app.guest_name(user).await?.map(Clear::new)),
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            Err(ApiError::field("display_name", "is for guests; you join under your own name"))
+        }
+    }
+}
+
+fn as_guest(app: &App, room: RoomId, display_name: Clear) -> JoinAsGuest {
+    let name_digest = app.secrets.username_digest(display_name.expose());
+    JoinAsGuest { room, display_name, name_digest }
 }
 
 fn status(person: &Person) -> StatusCode {
@@ -99,7 +133,7 @@ async fn join_as_guest(app: &App, code: &str, open: Open<GuestName>) -> Result<R
         return Err(ApiError::Internal("registering made no guest".to_owned()));
     };
     let ask = Ask { actor: Actor::User(guest), ..ask };
-    let joined = app.submit(&ask.second("join"), JoinAsGuest { room, display_name }).await;
+    let joined = app.submit(&ask.second("join"), as_guest(app, room, display_name)).await;
     if let Err(error) = joined {
         let delete = DeleteUser { user: guest, erase_content: true };
         app.submit(&ask.second("undo"), delete).await?;
@@ -118,8 +152,22 @@ pub(crate) async fn admit(
     In((code, user)): In<(String, UserId)>,
     asked: Asked<Admittance>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::See)?;
-    app.submit(&asked.ask, Admit { room, user, admit: asked.body.admit }).await?;
+    let (by, admit) = ((&asked.caller, &asked.ask), asked.body.admit);
+    app.do_in_room(by, &code, Need::See, |room| Admit { room, user, admit }).await
+}
+
+/// `POST /rooms/{code}/participants/{user_id}/lobby`: back to the lobby, until admitted again.
+pub(crate) async fn send_back(
+    State(app): State<App>,
+    In((code, user)): In<(String, UserId)>,
+    asked: Asked<Nothing>,
+) -> Result<StatusCode, ApiError> {
+    let by = (&asked.caller, &asked.ask);
+    let command = |room| SendBack { room, user };
+    let (room, accepted) = app.ask_in_room(by, &code, Need::See, command).await?;
+    if !accepted.repeated {
+        app.frames.discard(room, user).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -129,14 +177,11 @@ pub(crate) async fn leave(
     In(code): In<String>,
     asked: Asked<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let room = match app.room(&asked.caller, &code, Need::See) {
-        Ok(room) => room,
-        Err(refusal) => {
-            return app.done_before(&asked.ask, refusal).await.map(|()| StatusCode::NO_CONTENT);
-        }
-    };
-    app.submit(&asked.ask, Leave { room }).await?;
-    app.frames.discard(room, asked.caller.user).await;
+    let by = (&asked.caller, &asked.ask);
+    let (room, accepted) = app.ask_in_room(by, &code, Need::See, |room| Leave { room }).await?;
+    if !accepted.repeated {
+        app.frames.discard(room, asked.caller.user).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,9 +191,12 @@ pub(crate) async fn remove(
     In((code, user)): In<(String, UserId)>,
     asked: Asked<Nothing>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::See)?;
-    app.submit(&asked.ask, Remove { room, user }).await?;
-    app.frames.discard(room, user).await;
+    let by = (&asked.caller, &asked.ask);
+    let command = |room| Remove { room, user };
+    let (room, accepted) = app.ask_in_room(by, &code, Need::See, command).await?;
+    if !accepted.repeated {
+        app.frames.discard(room, user).await;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -158,9 +206,7 @@ pub(crate) async fn captions(
     In(code): In<String>,
     asked: Asked<Captions>,
 ) -> Result<StatusCode, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::Speak)?;
     let Captions { consent, keep, language, model } = asked.body;
-    app.check_model(model.as_deref())?;
     let consent = match (consent, keep) {
         (false, false) => Consent::None,
         (true, false) => Consent::Captions,
@@ -169,8 +215,16 @@ pub(crate) async fn captions(
             return Err(ApiError::field("keep", "needs consent to captions as well"));
         }
     };
-    app.submit(&asked.ask, SetCaptions { room, consent, language, model }).await?;
-    if consent == Consent::None {
+    let known = app.check_model(model.as_deref());
+    let by = (&asked.caller, &asked.ask);
+    let command = |room| SetCaptions { room, consent, language, model };
+    // Who may not be here hears nothing of models.
+    if known.is_err() {
+        app.room(&asked.caller, &code, Need::Speak)?;
+        known?;
+    }
+    let (room, accepted) = app.ask_in_room(by, &code, Need::Speak, command).await?;
+    if consent == Consent::None && !accepted.repeated {
         app.frames.discard(room, asked.caller.user).await;
     }
     Ok(StatusCode::NO_CONTENT)

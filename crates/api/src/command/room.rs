@@ -5,15 +5,16 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use events::command::Created;
-use events::room::Settings;
 use events::room::command::close::{Close, Delete};
 use events::room::command::create::Create;
 use events::room::command::settings::{Change, ChangeSettings, Changes};
+use events::room::{RoomEvent, Settings};
 use events::{Rejection, RoomCode, RoomId, UserId};
 use projector::RoomRow;
 use serde::{Deserialize, Deserializer};
 
 use crate::access::Need;
+use crate::answer::new_room_row;
 use crate::error::{ApiError, check_revision};
 use crate::extract::{Asked, In, Nothing, if_match};
 use crate::secret::random;
@@ -26,6 +27,7 @@ pub(crate) struct RoomFields {
     locked: Option<bool>,
     lobby: Option<bool>,
     guests: Option<bool>,
+    guest_history: Option<bool>,
     capacity: Option<u32>,
     #[serde(default, deserialize_with = "given")]
     retention_days: Change<Option<u32>>,
@@ -47,6 +49,7 @@ impl RoomFields {
             locked: if_given(self.locked),
             lobby: if_given(self.lobby),
             guests: if_given(self.guests),
+            guest_history: if_given(self.guest_history),
             capacity: if_given(self.capacity),
             retention_days,
             model,
@@ -86,7 +89,12 @@ pub(crate) async fn create(
             Err(error) => return Err(error),
             Ok(accepted) => {
                 let Some(Created::Room(room)) = accepted.created else { break };
-                let mut response = answer(&app.room_row(room)?);
+                let first = match app.first_event(&accepted).await? {
+                    Some(RoomEvent::Created(first)) => new_room_row(first, accepted.time),
+                    Some(_) | None => None,
+                };
+                let row = first.map_or_else(|| app.room_row(room), Ok)?;
+                let mut response = answer(&row);
                 *response.status_mut() = StatusCode::CREATED;
                 return Ok(response);
             }
@@ -107,12 +115,17 @@ pub(crate) async fn change(
     In(code): In<String>,
     asked: Asked<RoomFields>,
 ) -> Result<Response, ApiError> {
-    let room = app.room(&asked.caller, &code, Need::See)?;
     let expected = if_match(&asked.headers)?;
-    app.check_model(asked.body.new_model())?;
+    if let Err(unknown) = app.check_model(asked.body.new_model()) {
+        // Who may not see the room hears nothing of models.
+        app.room(&asked.caller, &code, Need::See)?;
+        return Err(unknown);
+    }
+    let by = (&asked.caller, &asked.ask);
     let owner = asked.body.owner_id;
     let changes = asked.body.changes();
-    app.submit(&asked.ask, ChangeSettings { room, changes, owner, expected }).await?;
+    let command = |room| ChangeSettings { room, changes, owner, expected };
+    let (room, _) = app.ask_in_room(by, &code, Need::See, command).await?;
     Ok(answer(&app.room_row(room)?))
 }
 
@@ -151,6 +164,6 @@ async fn as_seen(
     });
     match seen {
         Ok(room) => Ok(Some(room)),
-        Err(refusal) => app.done_before(&asked.ask, refusal).await.map(|()| None),
+        Err(refusal) => app.done_before(&asked.ask, refusal).await.map(|_| None),
     }
 }

@@ -58,9 +58,9 @@ pub(crate) async fn teach(
     request: Request,
 ) -> Result<Response, ApiError> {
     caller.must_be_admin()?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body = read_json(&app, &parts.headers, body, BODY_MAX).await?;
-    let ask = ask(&app, &caller, &parts, Some(&body))?;
+    let ask = ask(&app, &caller, &mut parts, Some(&body)).await?;
     if let Some(taught) = app.teaching.answered(&ask)? {
         return Ok((StatusCode::CREATED, Json(taught)).into_response());
     }

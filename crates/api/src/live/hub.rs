@@ -92,7 +92,7 @@ impl Hub {
         if of_user >= app.config.sockets_per_user || hub.all >= app.config.sockets_max {
             return Err(ApiError::TooManySockets);
         }
-        let (number, user) = (hub.next, caller.user);
+        let (number, user, is_guest) = (hub.next, caller.user, caller.guest_of.is_some());
         hub.next += 1;
         hub.all += 1;
         metrics::gauge!("signcall_sockets").set(hub.all as f64);
@@ -107,7 +107,7 @@ impl Hub {
         let messages = listened.feed.subscribe();
         drop(hub);
         let registration = Registration { app: app.clone(), room, number };
-        Ok(Seat::new(registration, room, user, messages, closed))
+        Ok(Seat::new(registration, room, (user, is_guest), messages, closed))
     }
 
     fn leave(&self, room: RoomId, number: u64) {
@@ -251,7 +251,8 @@ fn ends_listening(event: &Event) -> bool {
             | RoomEvent::Deleted(_)
             | RoomEvent::HandedOver(_)
             | RoomEvent::ParticipantLeft(_)
-            | RoomEvent::ParticipantRemoved(_) => true,
+            | RoomEvent::ParticipantRemoved(_)
+            | RoomEvent::ParticipantSentBack(_) => true,
             RoomEvent::Created(_)
             | RoomEvent::SettingsChanged(_)
             | RoomEvent::ParticipantJoined(_)
@@ -314,7 +315,10 @@ fn verdict(app: &App, listener: &Listener, room: RoomId) -> Result<auth::LogIn, 
     let now = app.now();
     app.look(|state| {
         let found = state.rooms.get(room).ok_or(Close::RoomClosed)?;
-        access::check(state, room, &caller, Need::Read).map_err(|_| Close::Removed)?;
+        access::check(state, room, &caller, Need::Read).map_err(|refused| {
+            let waits = matches!(refused, ApiError::Rejected(Rejection::NotAdmitted));
+            if waits { Close::SentBack } else { Close::Removed }
+        })?;
         match found.phase {
             Phase::Closed { at } if now.micros() - at.micros() > LAST_WORDS_US => {
                 // Who came later reads to the end and goes by itself.

@@ -34,12 +34,36 @@ pub(crate) struct Entry {
     pub(crate) text: Utf8Bytes,
     /// It says that the call is over.
     pub(crate) ends: bool,
+    /// The message or the segment that it tells of.
+    pub(crate) said: Option<u64>,
 }
 
 impl Entry {
     pub(crate) fn new(entry: &FeedEntry) -> Self {
         let text = serde_json::to_string(entry).unwrap_or_default().into();
-        Self { seq: entry.seq, text, ends: entry.kind == FeedKind::RoomClosed }
+        let said = match entry.kind {
+            FeedKind::Message
+            | FeedKind::MessageEdited
+            | FeedKind::MessageDeleted
+            | FeedKind::Transcript
+            | FeedKind::TranscriptRevised => entry.data.get("id").and_then(Value::as_u64),
+            FeedKind::ParticipantJoined
+            | FeedKind::ParticipantAdmitted
+            | FeedKind::ParticipantLeft
+            | FeedKind::ParticipantRemoved
+            | FeedKind::ParticipantSentBack
+            | FeedKind::ConsentChanged
+            | FeedKind::RoomChanged
+            | FeedKind::RoomClosed => None,
+        };
+        Self { seq: entry.seq, text, ends: entry.kind == FeedKind::RoomClosed, said }
+    }
+
+    /// The entry with ids alone, as if its row was gone: for those who may not read what it tells.
+    pub(crate) fn bare(&self) -> Utf8Bytes {
+        let whole: Value = serde_json::from_str(&self.text).unwrap_or_default();
+        let data = json!({ "id": whole["data"]["id"], "room_id": whole["data"]["room_id"] });
+        json!({ "seq": self.seq, "type": whole["type"], "data": data }).to_string().into()
     }
 }
 

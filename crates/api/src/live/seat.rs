@@ -25,6 +25,7 @@ pub(crate) struct Seat {
     _registration: Registration,
     room: RoomId,
     user: UserId,
+    is_guest: bool,
     messages: broadcast::Receiver<Arc<Out>>,
     closed: watch::Receiver<Option<Close>>,
     /// The last sequence that was handed out.
@@ -60,7 +61,7 @@ impl Seat {
     pub(crate) fn new(
         registration: Registration,
         room: RoomId,
-        user: UserId,
+        (user, is_guest): (UserId, bool),
         messages: broadcast::Receiver<Arc<Out>>,
         closed: watch::Receiver<Option<Close>>,
     ) -> Self {
@@ -68,6 +69,7 @@ impl Seat {
             _registration: registration,
             room,
             user,
+            is_guest,
             messages,
             closed,
             last: 0,
@@ -106,10 +108,13 @@ impl Seat {
     async fn snapshot(&self, app: &App) -> Result<Utf8Bytes, ApiError> {
         let limit = SNAPSHOT_ROWS;
         let page = Page { cursor: Cursor::Before(MessageId::new(1 << 53)), limit };
-        let messages = app.store.messages(self.room, page).await?.rows;
+        let mut messages = app.store.messages(self.room, page).await?.rows;
         let page = Page { cursor: Cursor::Before(TranscriptId::new(1 << 53)), limit };
         let filter = TranscriptFilter::default();
-        let transcripts = app.store.transcripts(self.room, filter, page).await?.rows;
+        let mut transcripts = app.store.transcripts(self.room, filter, page).await?.rows;
+        let from = self.reads_after(app);
+        messages.retain(|row| row.id.get() > from);
+        transcripts.retain(|row| row.id.get() > from);
         let participants = app.participants(self.room).await?;
         let data = json!({
             "seq": self.last,
@@ -128,12 +133,12 @@ impl Seat {
                 return Next::Close(close);
             }
             if let Some(entry) = self.waiting.pop_front() {
-                return self.hand_out(&entry);
+                return self.hand_out(app, &entry);
             }
             match self.phase {
                 Phase::Ended => return Next::Close(Close::RoomClosed),
                 Phase::Live { late } => {
-                    if let Some(next) = self.live(late).await {
+                    if let Some(next) = self.live(app, late).await {
                         return next;
                     }
                 }
@@ -168,16 +173,27 @@ impl Seat {
         follows
     }
 
-    fn hand_out(&mut self, entry: &Entry) -> Next {
+    fn hand_out(&mut self, app: &App, entry: &Entry) -> Next {
         self.last = entry.seq;
         if entry.ends && !self.is_over {
             self.phase = Phase::Ended;
         }
-        Next::Send(entry.text.clone(), Some(entry.seq))
+        let hidden = entry.said.is_some_and(|id| id <= self.reads_after(app));
+        let text = if hidden { entry.bare() } else { entry.text.clone() };
+        Next::Send(text, Some(entry.seq))
+    }
+
+    /// What this listener may read begins behind this id.
+    fn reads_after(&self, app: &App) -> u64 {
+        if !self.is_guest {
+            return 0;
+        }
+        let of = |room: &room::Room| room.guest_reads_after(self.user);
+        app.look(|state| state.rooms.get(self.room).map_or(0, of))
     }
 
     /// What came in; `None` when it was not for this listener, or has to be read first.
-    async fn live(&mut self, late: bool) -> Option<Next> {
+    async fn live(&mut self, app: &App, late: bool) -> Option<Next> {
         let received = tokio::select! {
             _ = self.closed.changed() => return None,
             received = self.messages.recv() => received,
@@ -189,14 +205,14 @@ impl Seat {
             }
             Err(RecvError::Lagged(_)) => Some(Next::Close(Close::TooSlow)),
             Err(RecvError::Closed) => Some(Next::Close(Close::Stopping)),
-            Ok(out) => self.came_in(&out),
+            Ok(out) => self.came_in(app, &out),
         }
     }
 
-    fn came_in(&mut self, out: &Out) -> Option<Next> {
+    fn came_in(&mut self, app: &App, out: &Out) -> Option<Next> {
         self.phase = Phase::Live { late: false };
         match out {
-            Out::Entry(entry) if entry.seq == self.last + 1 => Some(self.hand_out(entry)),
+            Out::Entry(entry) if entry.seq == self.last + 1 => Some(self.hand_out(app, entry)),
             Out::Entry(Entry { seq, .. }) | Out::Head(seq) => {
                 if *seq > self.last {
                     self.phase = Phase::CatchingUp { first: false };

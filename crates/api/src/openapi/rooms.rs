@@ -73,6 +73,14 @@ fn people() -> Vec<Op> {
         .json("Admittance", true)
         .empty(204, "Done.")
         .refuses(&["forbidden", "room_closed", "room_full"]),
+        Op::post(
+            "/rooms/{code}/participants/{user_id}/lobby",
+            PEOPLE,
+            "Send somebody back to the lobby",
+        )
+        .json("Nothing", false)
+        .empty(204, "Waiting, until admitted again.")
+        .refuses(&["forbidden", "room_closed"]),
         Op::get("/rooms/{code}/presence", PEOPLE, "See who is connected")
             .all("Every participant.", "Presence"),
     ]

@@ -115,6 +115,7 @@ fn rooms() -> Vec<(&'static str, Value)> {
             ("state", one_of(&["open", "locked", "closed"])),
             ("lobby", flag()),
             ("guests", flag()),
+            ("guest_history", flag()),
             ("capacity", count()),
             ("retention_days", or_null(&count())),
             ("model", or_null(&text())),
@@ -166,7 +167,10 @@ fn texts() -> Vec<(&'static str, Value)> {
         ("edited_at", or_null(&time())),
         ("deleted_at", or_null(&time())),
         ("revision", count()),
+        ("deleted_by", or_null(&id())),
     ];
+    let mut written = row("A message with the name of its author.", message.clone());
+    written["properties"]["username"] = or_null(&text());
     let old_message = [
         ("message_id", id()),
         ("revision", count()),
@@ -209,6 +213,7 @@ fn texts() -> Vec<(&'static str, Value)> {
     ];
     vec![
         ("Message", row("A chat message.", message)),
+        ("Written", written),
         ("MessageRevision", row("A text that the message has had.", old_message)),
         ("Transcript", row("What was signed or typed.", transcript)),
         ("Spoken", spoken),

@@ -149,6 +149,7 @@ fn rooms() -> Vec<(&'static str, Value)> {
         ("locked", or_null(&flag())),
         ("lobby", or_null(&flag())),
         ("guests", or_null(&flag())),
+        ("guest_history", or_null(&flag())),
         ("capacity", or_null(&whole(2, u64::from(CAPACITY_MAX)))),
         ("retention_days", or_null(&days)),
         ("model", or_null(&tag())),
@@ -170,9 +171,9 @@ fn rooms() -> Vec<(&'static str, Value)> {
         (
             "GuestName",
             asked(
-                "What a guest wants to be called; those who are logged in send nothing.",
+                "What a guest wants to be called, and may when coming back; users send nothing.",
                 &[],
-                &[("display_name", written(DISPLAY_NAME))],
+                &[("display_name", or_null(&written(DISPLAY_NAME)))],
             ),
         ),
         ("Admittance", asked("In from the lobby, or away.", &[("admit", flag())], &[])),

@@ -41,11 +41,27 @@ fn chat() -> Vec<Op> {
             .shows()
             .refuses(&refused)
             .refuses(&["forbidden", "gone"]),
-        Op::delete("/rooms/{code}/messages/{id}", CHAT, "Delete one's message")
-            .json("Nothing", false)
-            .empty(204, "Deleted; a tombstone stays.")
-            .guarded()
-            .refuses(&["forbidden", "gone"]),
+        Op::delete(
+            "/rooms/{code}/messages/{id}",
+            CHAT,
+            "Delete one's message, or as owner anybody's",
+        )
+        .json("Nothing", false)
+        .empty(204, "Deleted; a tombstone stays.")
+        .guarded()
+        .refuses(&["forbidden", "gone"]),
+        Op::get("/rooms/{code}/chat.json", CHAT, "Export the chat as JSON")
+            .answers(200, "The whole chat, with its authors.", list(&reference("Written")))
+            .refuses(&["invalid"])
+            .reads(),
+        Op::get("/rooms/{code}/chat.txt", CHAT, "Export the chat as plain text")
+            .answers_with(
+                200,
+                "The whole chat, with its authors.",
+                json!({ "text/plain": { "schema": text() } }),
+            )
+            .refuses(&["invalid"])
+            .reads(),
     ]
 }
 

@@ -1,12 +1,11 @@
 //! The transcript of a call as a file: WebVTT, SubRip, plain text, JSON.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use events::{RoomId, TranscriptId, UserId, text};
+use events::{RoomId, TranscriptId, text};
 use projector::{Cursor, Page, TranscriptFilter, TranscriptRow};
 use serde::Serialize;
 
@@ -54,7 +53,7 @@ pub(crate) async fn file(
         Some("txt") => (Format::Text, "text/plain; charset=utf-8"),
         Some(_) | None => (Format::Json, "application/json"),
     };
-    let spoken = spoken(&app, room).await?;
+    let spoken = spoken(&app, room, app.reads_after(&caller, room)).await?;
     let text = match format {
         Format::WebVtt => web_vtt(&spoken),
         Format::SubRip => sub_rip(&spoken),
@@ -66,10 +65,10 @@ pub(crate) async fn file(
     Ok(([(header::CONTENT_TYPE, media_type)], text).into_response())
 }
 
-/// All segments of a room with their speakers, in the order of the call.
-async fn spoken(app: &App, room: RoomId) -> Result<Vec<Spoken>, ApiError> {
+/// All segments of a room behind an id, with their speakers, in the order of the call.
+async fn spoken(app: &App, room: RoomId, from: u64) -> Result<Vec<Spoken>, ApiError> {
     let mut rows: Vec<TranscriptRow> = Vec::new();
-    let mut cursor = Cursor::<TranscriptId>::Start;
+    let mut cursor = Cursor::After(TranscriptId::new(from));
     loop {
         let page = Page { cursor, limit: PAGE };
         let found = app.store.transcripts(room, TranscriptFilter::default(), page).await?;
@@ -84,15 +83,8 @@ async fn spoken(app: &App, room: RoomId) -> Result<Vec<Spoken>, ApiError> {
         }
     }
     rows.sort_by_key(|row| (row.start_ms, row.id));
-    let mut speakers: Vec<UserId> = rows.iter().filter_map(|row| row.user_id).collect();
-    speakers.sort_unstable();
-    speakers.dedup();
-    let mut names: HashMap<UserId, String> = app.store.usernames(&speakers).await?;
-    for person in app.participants(room).await? {
-        // A guest is called what they wanted to be called.
-        names
-            .extend(person.name().map(|name| (person.participant.row.rp_user_id, name.to_owned())));
-    }
+    let speakers = rows.iter().filter_map(|row| row.user_id).collect();
+    let names = app.names(speakers).await?;
     let named = |row: TranscriptRow| {
         let username = row.user_id.and_then(|user| names.get(&user).cloned());
         Spoken { row, username }
@@ -170,7 +162,7 @@ fn plain(spoken: &[Spoken]) -> String {
 #[cfg(test)]
 mod tests {
     use events::room::TranscriptKind;
-    use events::{SegmentId, Timestamp};
+    use events::{SegmentId, Timestamp, UserId};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use events::{MessageId, Rejection};
 use projector::MessageRevisionRow;
 use serde::Serialize;
 
-use super::page;
+use super::{cut, page_from};
 use crate::access::Need;
 use crate::command::message::answer;
 use crate::error::ApiError;
@@ -32,7 +32,9 @@ pub(crate) async fn list(
 ) -> Result<Response, ApiError> {
     let room = app.room(&caller, &code, Need::Read)?;
     let wanted = params.check()?;
-    let found = app.store.messages(room, page(wanted, MessageId::new)).await?;
+    let from = app.reads_after(&caller, room);
+    let mut found = app.store.messages(room, page_from(wanted, from, MessageId::new)).await?;
+    cut(&mut found, from, |row| row.id.get());
     Ok(Listing::new(wanted, found.rows, found.has_more, |row| row.id.get()).answer(&uri))
 }
 
@@ -43,8 +45,9 @@ pub(crate) async fn show(
     Read(caller): Read,
 ) -> Result<Response, ApiError> {
     let room = app.room(&caller, &code, Need::Read)?;
-    let row = app.store.message(room, message).await?.ok_or(Rejection::NotFound("message"))?;
-    Ok(answer(&row))
+    let hidden = message.get() <= app.reads_after(&caller, room);
+    let row = app.store.message(room, message).await?.filter(|_| !hidden);
+    Ok(answer(&row.ok_or(Rejection::NotFound("message"))?))
 }
 
 /// `GET /rooms/{code}/messages/{id}/revisions`: all texts it has had, oldest first.
@@ -54,6 +57,7 @@ pub(crate) async fn revisions(
     Read(caller): Read,
 ) -> Result<Json<All<MessageRevisionRow>>, ApiError> {
     let room = app.room(&caller, &code, Need::Read)?;
-    let data = app.store.message_revisions(room, message).await?;
+    let hidden = message.get() <= app.reads_after(&caller, room);
+    let data = app.store.message_revisions(room, message).await?.filter(|_| !hidden);
     Ok(Json(All { data: data.ok_or(Rejection::NotFound("message"))? }))
 }

@@ -9,7 +9,7 @@ use projector::{Search, TranscriptFilter, TranscriptRevisionRow};
 use serde::Deserialize;
 
 use super::message::All;
-use super::page;
+use super::{cut, page_from};
 use crate::access::Need;
 use crate::command::transcript::answer;
 use crate::error::ApiError;
@@ -46,7 +46,10 @@ pub(crate) async fn list(
     let q = q.map(Search::parse).transpose();
     let q = q.map_err(|refused| ApiError::field("q", refused.to_string()))?;
     let rows = TranscriptFilter { user, q: q.as_ref() };
-    let found = app.store.transcripts(room, rows, page(wanted, TranscriptId::new)).await?;
+    let from = app.reads_after(&caller, room);
+    let page = page_from(wanted, from, TranscriptId::new);
+    let mut found = app.store.transcripts(room, rows, page).await?;
+    cut(&mut found, from, |row| row.id.get());
     Ok(Listing::new(wanted, found.rows, found.has_more, |row| row.id.get()).answer(&uri))
 }
 
@@ -57,7 +60,8 @@ pub(crate) async fn show(
     Read(caller): Read,
 ) -> Result<Response, ApiError> {
     let room = app.room(&caller, &code, Need::Read)?;
-    let row = app.store.transcript(room, transcript).await?;
+    let hidden = transcript.get() <= app.reads_after(&caller, room);
+    let row = app.store.transcript(room, transcript).await?.filter(|_| !hidden);
     Ok(answer(&row.ok_or(Rejection::NotFound("transcript"))?))
 }
 
@@ -68,6 +72,7 @@ pub(crate) async fn revisions(
     Read(caller): Read,
 ) -> Result<Json<All<TranscriptRevisionRow>>, ApiError> {
     let room = app.room(&caller, &code, Need::Read)?;
-    let data = app.store.transcript_revisions(room, transcript).await?;
+    let hidden = transcript.get() <= app.reads_after(&caller, room);
+    let data = app.store.transcript_revisions(room, transcript).await?.filter(|_| !hidden);
     Ok(Json(All { data: data.ok_or(Rejection::NotFound("transcript"))? }))
 }

@@ -109,6 +109,7 @@ impl View {
             | RoomEvent::ParticipantAdmitted(_)
             | RoomEvent::ParticipantLeft(_)
             | RoomEvent::ParticipantRemoved(_)
+            | RoomEvent::ParticipantSentBack(_)
             | RoomEvent::ConsentChanged(_)
             | RoomEvent::TextsExpired(_) => panic!("{event:?}"),
         };

@@ -24,6 +24,7 @@ pub enum RoomEvent {
     ParticipantAdmitted(ParticipantAdmitted),
     ParticipantLeft(ParticipantLeft),
     ParticipantRemoved(ParticipantRemoved),
+    ParticipantSentBack(ParticipantSentBack),
     ConsentChanged(ConsentChanged),
     MessageSent(MessageSent),
     MessageEdited(MessageEdited),
@@ -106,6 +107,13 @@ payloads! {
         /// Who.
         user_id: UserId,
     }
+    /// Somebody who was in waits in the lobby again; their consent to captions ended with it.
+    ParticipantSentBack {
+        /// Where.
+        room_id: RoomId,
+        /// Who.
+        user_id: UserId,
+    }
     /// A participant switched captions of their own signing on or off.
     ConsentChanged {
         /// Where.
@@ -149,6 +157,8 @@ payloads! {
         room_id: RoomId,
         /// Which.
         message_id: MessageId,
+        /// Who hid it: its author, the room's owner or an administrator; unknown of the first version.
+        deleted_by: Option<UserId>,
     }
     /// A final caption: revision 1 of a segment.
     TranscriptRecorded {
@@ -276,6 +286,7 @@ impl RoomEvent {
             | Self::ParticipantAdmitted(_)
             | Self::ParticipantLeft(_)
             | Self::ParticipantRemoved(_)
+            | Self::ParticipantSentBack(_)
             | Self::ConsentChanged(_)
             | Self::MessageDeleted(_)
             | Self::TextsExpired(_) => Vec::new(),
@@ -301,6 +312,7 @@ impl RoomEvent {
             | Self::ParticipantAdmitted(_)
             | Self::ParticipantLeft(_)
             | Self::ParticipantRemoved(_)
+            | Self::ParticipantSentBack(_)
             | Self::ConsentChanged(_)
             | Self::MessageDeleted(_)
             | Self::TextsExpired(_) => None,
@@ -319,6 +331,7 @@ impl RoomEvent {
             Self::ParticipantAdmitted(e) => e.room_id,
             Self::ParticipantLeft(e) => e.room_id,
             Self::ParticipantRemoved(e) => e.room_id,
+            Self::ParticipantSentBack(e) => e.room_id,
             Self::ConsentChanged(e) => e.room_id,
             Self::MessageSent(e) => e.room_id,
             Self::MessageEdited(e) => e.room_id,

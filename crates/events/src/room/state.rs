@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Admission, Consent, RoomEvent};
 use crate::id::{MessageId, ParticipantId, RoomCode, RoomId, SegmentId, TranscriptId, UserId};
-use crate::sealed::Personal;
 use crate::time::Timestamp;
 
 pub use texts::TextOf;
 use texts::Texts;
+
+/// Ids lie below 2^53: nothing lies behind this one.
+const BEHIND_ALL: u64 = 1 << 53;
 
 /// All rooms, and the ways to find one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -27,6 +29,7 @@ pub struct Rooms {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of their own, each set alone")]
 pub struct Settings {
     /// Takes nobody new in.
     pub locked: bool,
@@ -34,6 +37,8 @@ pub struct Settings {
     pub lobby: bool,
     /// People without an account may join with a display name.
     pub guests: bool,
+    /// Guests read what was said before they came in, too.
+    pub guest_history: bool,
     /// Most participants at once.
     pub capacity: u32,
     /// Days until transcript texts are erased; `None` keeps them.
@@ -50,6 +55,7 @@ impl Default for Settings {
             locked: false,
             lobby: false,
             guests: false,
+            guest_history: false,
             capacity: 100,
             retention_days: Some(30),
             model: None,
@@ -89,6 +95,8 @@ pub struct Room {
     pub participants: HashMap<UserId, Participant>,
     /// Who was sent away and not admitted since.
     pub removed: HashSet<UserId>,
+    /// Who was sent back to the lobby and not admitted since: they wait there, lobby or not.
+    pub sent_back: HashSet<UserId>,
     messages: Texts<MessageId>,
     transcripts: Texts<TranscriptId>,
     segments: HashMap<SegmentId, TranscriptId>,
@@ -109,8 +117,8 @@ pub struct Participant {
     pub language: Option<String>,
     /// The model they want.
     pub model: Option<String>,
-    /// What a guest is called, sealed under the guest's key.
-    pub display_name: Option<Personal>,
+    /// What was said up to this id was said before they came in.
+    pub came_after: u64,
 }
 
 impl Room {
@@ -132,6 +140,21 @@ impl Room {
             && self.participants.get(&user).is_some_and(|p| {
                 p.admission == Admission::Admitted && p.consent >= Consent::Captions
             })
+    }
+
+    /// What a guest may read begins behind this id: guests don't read what was said before they came
+    /// in, unless the owner lets them.
+    pub fn guest_reads_after(&self, guest: UserId) -> u64 {
+        if self.settings.guest_history {
+            return 0;
+        }
+        self.participants.get(&guest).map_or(BEHIND_ALL, |p| p.came_after)
+    }
+
+    /// The greatest id of all that was said so far.
+    fn said_so_far(&self) -> u64 {
+        let message = self.messages.last().map_or(0, MessageId::get);
+        message.max(self.transcripts.last().map_or(0, TranscriptId::get))
     }
 
     /// A message, tombstones included.
@@ -214,7 +237,7 @@ impl Rooms {
                     consent: Consent::None,
                     language: None,
                     model: None,
-                    display_name: None,
+                    came_after: 0,
                 };
                 self.codes.insert(e.room_code, e.room_id);
                 self.link(e.owner_id, e.room_id);
@@ -229,6 +252,7 @@ impl Rooms {
                         version: 1,
                         participants: HashMap::from([(e.owner_id, owner)]),
                         removed: HashSet::new(),
+                        sent_back: HashSet::new(),
                         messages: Texts::default(),
                         transcripts: Texts::default(),
                         segments: HashMap::new(),
@@ -258,6 +282,7 @@ impl Rooms {
             RoomEvent::SettingsChanged(_)
             | RoomEvent::Closed(_)
             | RoomEvent::ParticipantAdmitted(_)
+            | RoomEvent::ParticipantSentBack(_)
             | RoomEvent::ConsentChanged(_)
             | RoomEvent::MessageSent(_)
             | RoomEvent::MessageEdited(_)

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::event::{TokenIssued, TokenKind, UserEvent};
-use crate::id::{NameDigest, RoomId, TokenDigest, TokenId, UserId};
+use crate::id::{NameDigest, ParticipantId, RoomId, TokenDigest, TokenId, UserId};
 use crate::sealed::Personal;
 use crate::time::Timestamp;
 
@@ -38,6 +38,8 @@ pub struct User {
     pub is_admin: bool,
     /// A guest's one room.
     pub guest_of: Option<RoomId>,
+    /// What a guest is called there, also after leaving it.
+    pub display_name: Option<DisplayName>,
     /// Blocked or not.
     pub standing: Standing,
     /// Wrong passwords in a row.
@@ -52,6 +54,15 @@ pub struct User {
     pub created_at: Timestamp,
     /// The last activity that was written down.
     pub last_seen: Timestamp,
+}
+
+/// What a guest is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisplayName {
+    /// As whom the guest came in under it: the seal holds the name to that row.
+    pub participant: ParticipantId,
+    /// Sealed under the guest's key.
+    pub name: Personal,
 }
 
 /// Whether a user may do anything at all.
@@ -169,6 +180,7 @@ impl Users {
                         passwords: 1,
                         is_admin: e.is_admin,
                         guest_of: e.guest_of,
+                        display_name: None,
                         standing: Standing::Good,
                         failed_login_attempts: 0,
                         login_locked_until: None,
@@ -222,6 +234,13 @@ impl Users {
             | UserEvent::AdminRevoked(_)
             | UserEvent::Blocked(_)
             | UserEvent::Unblocked(_) => self.evolve_one(event),
+        }
+    }
+
+    /// A guest came into the room under this name.
+    pub(crate) fn call(&mut self, guest: UserId, participant: ParticipantId, name: &Personal) {
+        if let Some(user) = self.by_id.get_mut(&guest) {
+            user.display_name = Some(DisplayName { participant, name: name.clone() });
         }
     }
 

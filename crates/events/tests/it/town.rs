@@ -200,8 +200,12 @@ fn of_room(
     match what % 16 {
         0 => create::Create { code: RoomCode::from_random(serial), settings }.into(),
         1 | 2 => join::Join { room }.into(),
-        3 => join::JoinAsGuest { room, display_name: Clear::new("Guest") }.into(),
+        3 => {
+            let (display_name, name_digest) = name(whom);
+            join::JoinAsGuest { room, display_name, name_digest }.into()
+        }
         4 => leave::Leave { room }.into(),
+        5 if whom < 80 => leave::SendBack { room, user }.into(),
         5 => leave::Remove { room, user }.into(),
         6 if whom < 40 => close::Close { room }.into(),
         6 if whom < 80 => close::Delete { room }.into(),

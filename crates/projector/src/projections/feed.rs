@@ -53,6 +53,7 @@ pub enum FeedKind {
     ParticipantAdmitted,
     ParticipantLeft,
     ParticipantRemoved,
+    ParticipantSentBack,
     ConsentChanged,
     RoomChanged,
     RoomClosed,
@@ -69,6 +70,7 @@ text_fields! {
         ParticipantAdmitted => "participant_admitted",
         ParticipantLeft => "participant_left",
         ParticipantRemoved => "participant_removed",
+        ParticipantSentBack => "participant_sent_back",
         ConsentChanged => "consent_changed",
         RoomChanged => "room_changed",
         RoomClosed => "room_closed",
@@ -120,6 +122,9 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
         }
         RoomEvent::ParticipantRemoved(e) => {
             about_participant(work, K::ParticipantRemoved, room, e.user_id, at);
+        }
+        RoomEvent::ParticipantSentBack(e) => {
+            about_participant(work, K::ParticipantSentBack, room, e.user_id, at);
         }
         RoomEvent::ConsentChanged(e) => {
             about_participant(work, K::ConsentChanged, room, e.user_id, at);
@@ -229,6 +234,7 @@ impl FeedKind {
             | Self::ParticipantAdmitted
             | Self::ParticipantLeft
             | Self::ParticipantRemoved
+            | Self::ParticipantSentBack
             | Self::ConsentChanged => Some(NamedTable::Participant),
             Self::RoomChanged | Self::RoomClosed => None,
         }

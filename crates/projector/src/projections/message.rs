@@ -30,6 +30,8 @@ record! {
         deleted_at: Option<Timestamp>,
         /// Counts its texts, from 1.
         revision: u32,
+        /// Who deleted it; unknown of deletions of old, and when that user was deleted.
+        deleted_by: Option<UserId>,
     }
 }
 
@@ -67,6 +69,8 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
                 forget(work, theirs);
             }
             work.messages.edit_where(theirs, |row| row.user_id = None);
+            let by_them = |row: &MessageRow| row.deleted_by == Some(e.user_id);
+            work.messages.edit_where(by_them, |row| row.deleted_by = None);
         }
         Event::User(_) | Event::Webhook(_) => {}
         Event::Room(event) => apply_room(work, event, at),
@@ -86,6 +90,7 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
                     edited_at: None,
                     deleted_at: None,
                     revision: 1,
+                    deleted_by: None,
                 };
                 work.messages.insert(e.message_id, row);
             }
@@ -102,6 +107,7 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
         RoomEvent::MessageDeleted(e) => {
             if let Some(row) = work.messages.edit(&e.message_id) {
                 row.deleted_at = Some(at.time);
+                row.deleted_by = e.deleted_by;
                 forget(work, |row| row.id == e.message_id);
                 work.sweep.tombstones.push(e.message_id);
             }
@@ -122,6 +128,7 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
         | RoomEvent::ParticipantAdmitted(_)
         | RoomEvent::ParticipantLeft(_)
         | RoomEvent::ParticipantRemoved(_)
+        | RoomEvent::ParticipantSentBack(_)
         | RoomEvent::ConsentChanged(_)
         | RoomEvent::TranscriptRecorded(_)
         | RoomEvent::TranscriptRevised(_) => {}

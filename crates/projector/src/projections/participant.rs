@@ -84,6 +84,12 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
                 row.admission = Admission::Admitted;
             }
         }
+        RoomEvent::ParticipantSentBack(e) => {
+            if let Some(row) = work.participants.edit(&(e.room_id, e.user_id)) {
+                row.admission = Admission::Waiting;
+                row.consent = Consent::None;
+            }
+        }
         RoomEvent::ParticipantLeft(e) => part(work, e.room_id, e.user_id),
         RoomEvent::ParticipantRemoved(e) => part(work, e.room_id, e.user_id),
         RoomEvent::ConsentChanged(e) => {

@@ -42,6 +42,8 @@ record! {
         /// The newest sequence in `room_feed`, 0 when there is none.
         #[serde(skip)]
         feed_seq: u64,
+        /// Guests read what was said before they came in, too.
+        guest_history: bool,
     }
 }
 
@@ -91,6 +93,7 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
                 language: None,
                 version: 1,
                 feed_seq: 0,
+                guest_history: false,
             };
             row.set(&e.settings);
             work.rooms.insert(e.room_id, row);
@@ -118,6 +121,7 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
         | RoomEvent::ParticipantAdmitted(_)
         | RoomEvent::ParticipantLeft(_)
         | RoomEvent::ParticipantRemoved(_)
+        | RoomEvent::ParticipantSentBack(_)
         | RoomEvent::ConsentChanged(_)
         | RoomEvent::MessageSent(_)
         | RoomEvent::MessageEdited(_)
@@ -137,6 +141,7 @@ impl RoomRow {
         };
         self.lobby = settings.lobby;
         self.guests = settings.guests;
+        self.guest_history = settings.guest_history;
         self.capacity = settings.capacity;
         self.retention_days = settings.retention_days;
         self.model.clone_from(&settings.model);

@@ -156,6 +156,7 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
         | RoomEvent::ParticipantAdmitted(_)
         | RoomEvent::ParticipantLeft(_)
         | RoomEvent::ParticipantRemoved(_)
+        | RoomEvent::ParticipantSentBack(_)
         | RoomEvent::ConsentChanged(_)
         | RoomEvent::MessageSent(_)
         | RoomEvent::MessageEdited(_)

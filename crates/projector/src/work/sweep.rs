@@ -118,8 +118,9 @@ const TEXTS_GO: [Statement; 4] = [
     ("UPDATE message SET msg_content = NULL WHERE {}", "user_id"),
     ("UPDATE transcript SET ts_content = NULL, words = NULL WHERE {}", "user_id"),
 ];
-const USERS_GO: [Statement; 5] = [
+const USERS_GO: [Statement; 6] = [
     ("UPDATE message SET user_id = NULL WHERE {}", "user_id"),
+    ("UPDATE message SET deleted_by = NULL WHERE {}", "deleted_by"),
     ("UPDATE transcript SET user_id = NULL WHERE {}", "user_id"),
     ("UPDATE transcript SET editor_id = NULL WHERE {}", "editor_id"),
     ("UPDATE transcript_revision SET editor_id = NULL WHERE {}", "editor_id"),

@@ -81,7 +81,9 @@ impl World {
             }
             (1, Some((room, author, message)), _) if dice.roll(3) == 0 => {
                 let delete = message::DeleteMessage { room, message, expected: None };
-                self.act(Actor::User(author), delete).await;
+                let owner = self.state.rooms.get(room).map(|room| room.owner);
+                let by = owner.filter(|_| dice.roll(2) == 0).unwrap_or(author);
+                self.act(Actor::User(by), delete).await;
             }
             (2, _, Some((room, transcript))) => {
                 let correct =
@@ -118,14 +120,16 @@ impl World {
     async fn in_a_room(&mut self, dice: &mut Dice, room: RoomId, user: UserId, other: UserId) {
         let actor = Actor::User(user);
         let member = self.state.rooms.get(room).is_some_and(|room| room.admits(other));
-        match dice.roll(8) {
+        match dice.roll(9) {
             0 => drop(self.act(actor, leave::Leave { room }).await),
+            7 => drop(self.act(actor, leave::SendBack { room, user: other }).await),
             2 => drop(self.act(actor, leave::Remove { room, user: other }).await),
             3 => drop(self.act(actor, close::Close { room }).await),
             4 if dice.roll(4) == 0 => drop(self.act(actor, close::Delete { room }).await),
             1 | 5 => {
                 let locked = dice.roll(2) == 0;
-                let settings = Settings { locked, ..Settings::default() };
+                let guest_history = dice.roll(2) == 0;
+                let settings = Settings { locked, guest_history, ..Settings::default() };
                 let changed = SettingsChanged { room_id: room, settings };
                 self.happen(room, RoomEvent::SettingsChanged(changed)).await;
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::acting_user;
 use crate::command::{Actor, Created, Decision, Rejection, Stamp};
 use crate::event::Event;
-use crate::id::{ParticipantId, RoomId};
+use crate::id::{NameDigest, ParticipantId, RoomId, UserId};
 use crate::room::event::{Admission, ParticipantJoined, RoomEvent};
 use crate::room::state::{Phase, Room};
 use crate::sealed::{Clear, Personal};
@@ -27,6 +27,8 @@ pub struct JoinAsGuest {
     pub room: RoomId,
     /// What the guest wants to be called.
     pub display_name: Clear,
+    /// Of that name, as usernames are compared: guests imitate nobody in the room.
+    pub name_digest: NameDigest,
 }
 
 impl Join {
@@ -53,17 +55,30 @@ impl JoinAsGuest {
             return Err(Rejection::Forbidden(detail));
         }
         let name = text::name("display_name", &self.display_name, text::DISPLAY_NAME)?;
-        join(state, actor, self.room, Some(Personal::Clear(name)), stamp)
+        join(state, actor, self.room, Some((name, self.name_digest)), stamp)
+    }
+}
+
+/// Refuses a guest's name that is that of the room's owner or of somebody in it.
+fn imitates_nobody(state: &State, room: &Room, name: NameDigest) -> Result<(), Rejection> {
+    match state.users.by_username(name) {
+        Some(user) if room.owner == user || room.participants.contains_key(&user) => {
+            let detail = "is what somebody in this room is called; choose another".to_owned();
+            Err(Rejection::Invalid { field: "display_name", detail })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
 /// Whether this room takes somebody new in, and how. Unknown and closed can't be told apart.
-pub(crate) fn admission(room: Option<&Room>, owner: bool) -> Result<Admission, Rejection> {
+pub(crate) fn admission(room: Option<&Room>, user: Option<UserId>) -> Result<Admission, Rejection> {
     let room = room.filter(|room| room.phase == Phase::Open).ok_or(Rejection::NotFound("room"))?;
+    let owner = user == Some(room.owner);
     if room.settings.locked && !owner {
         return Err(Rejection::RoomLocked);
     }
-    let waits = room.settings.lobby && !owner;
+    let sent_back = user.is_some_and(|user| room.sent_back.contains(&user));
+    let waits = (room.settings.lobby || sent_back) && !owner;
     let admission = if waits { Admission::Waiting } else { Admission::Admitted };
     room.has_place(admission)
         .then_some(admission)
@@ -74,7 +89,7 @@ fn join(
     state: &State,
     actor: Actor,
     room_id: RoomId,
-    display_name: Option<Personal>,
+    name: Option<(String, NameDigest)>,
     stamp: &mut Stamp,
 ) -> Result<Decision, Rejection> {
     let user_id = acting_user(state, actor)?;
@@ -92,7 +107,11 @@ fn join(
     if room.removed.contains(&user_id) {
         return Err(Rejection::Removed);
     }
-    let admission = admission(Some(room), room.owner == user_id)?;
+    let admission = admission(Some(room), Some(user_id))?;
+    if let Some((_, digest)) = &name {
+        imitates_nobody(state, room, *digest)?;
+    }
+    let display_name = name.map(|(name, _)| Personal::Clear(name));
     let participant_id = ParticipantId::new(stamp.id());
     let joined = ParticipantJoined { room_id, participant_id, user_id, admission, display_name };
     let created = Some(Created::Participant(participant_id));
@@ -158,7 +177,7 @@ mod tests {
         let ada = town.user("Ada");
         let room = town.room(ada);
         let bob = town.user("Bob");
-        let join = JoinAsGuest { room, display_name: Clear::new("Ada") };
+        let join = Scenario::join_as_guest(room, "Visitor");
         assert!(matches!(town.refused(Actor::User(bob), join), Rejection::Forbidden(_)));
     }
 }

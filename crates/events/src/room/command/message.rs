@@ -1,13 +1,13 @@
-//! Chat: sending, and editing or deleting one's own.
+//! Chat: sending, editing one's own, and deleting one's own, or anybody's in one's room.
 
 use serde::{Deserialize, Serialize};
 
 use super::leave::one;
-use super::{acting_user, open_room_of, room_of};
+use super::{acting_user, open_room_of, owned_room, room_of};
 use crate::command::{Actor, Created, Decision, Rejection, Stamp};
-use crate::id::{MessageId, RoomId, UserId};
+use crate::id::{MessageId, RoomId};
 use crate::room::event::{MessageDeleted, MessageEdited, MessageSent, RoomEvent};
-use crate::room::state::TextOf;
+use crate::room::state::{Room, TextOf};
 use crate::sealed::{Clear, Personal};
 use crate::state::State;
 use crate::text;
@@ -34,7 +34,7 @@ pub struct EditMessage {
     pub expected: Option<u32>,
 }
 
-/// Hide one's own message; a tombstone stays.
+/// Hide a message: one's own, or as the room's owner or an administrator anybody's. A tombstone stays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeleteMessage {
     /// Where.
@@ -63,29 +63,32 @@ impl SendMessage {
     }
 }
 
-/// The actor's own message that is no tombstone, as the actor last saw it.
-fn own_message(
-    state: &State,
-    actor: Actor,
-    room: RoomId,
+/// A message that the actor may change, is no tombstone, and is as the actor last saw it.
+fn message_of(
+    room: &Room,
     message: MessageId,
     expected: Option<u32>,
-) -> Result<(UserId, TextOf), Rejection> {
-    let user = acting_user(state, actor)?;
-    let found = room_of(state, user, room)?.message(message);
-    let text = found.filter(|text| !text.deleted).ok_or(Rejection::NotFound("message"))?;
-    if text.author != user {
-        return Err(Rejection::Forbidden("only its author may change a message".to_owned()));
-    }
+    may: impl Fn(&TextOf) -> Result<(), Rejection>,
+) -> Result<TextOf, Rejection> {
+    let found = room.message(message).filter(|text| !text.deleted);
+    let text = found.ok_or(Rejection::NotFound("message"))?;
+    may(text)?;
     match expected {
         Some(revision) if revision != text.revision => Err(Rejection::Stale),
-        Some(_) | None => Ok((user, *text)),
+        Some(_) | None => Ok(*text),
     }
 }
 
 impl EditMessage {
     pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
-        let (user_id, now) = own_message(state, actor, self.room, self.message, self.expected)?;
+        let user_id = acting_user(state, actor)?;
+        let room = room_of(state, user_id, self.room)?;
+        let now = message_of(room, self.message, self.expected, |text| {
+            if text.author == user_id {
+                return Ok(());
+            }
+            Err(Rejection::Forbidden("only its author may change a message".to_owned()))
+        })?;
         open_room_of(state, user_id, self.room)?;
         let text = Personal::Clear(text::body("msg_content", &self.text, text::MESSAGE)?);
         let mut decision = one(
@@ -105,8 +108,14 @@ impl EditMessage {
 
 impl DeleteMessage {
     pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
-        own_message(state, actor, self.room, self.message, self.expected)?;
-        let deleted = MessageDeleted { room_id: self.room, message_id: self.message };
+        let user = acting_user(state, actor)?;
+        let room = room_of(state, user, self.room)?;
+        message_of(room, self.message, self.expected, |text| {
+            let own = text.author == user;
+            if own { Ok(()) } else { owned_room(state, user, self.room).map(drop) }
+        })?;
+        let deleted =
+            MessageDeleted { room_id: self.room, message_id: self.message, deleted_by: Some(user) };
         Ok(one(self.room, RoomEvent::MessageDeleted(deleted)))
     }
 }
@@ -115,6 +124,9 @@ impl DeleteMessage {
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+
+    use crate::event::Event;
+    use crate::id::UserId;
 
     fn said(town: &mut Scenario) -> (RoomId, UserId, UserId, MessageId) {
         let ada = town.user("Ada");
@@ -135,10 +147,29 @@ mod tests {
         assert_eq!(town.refused(Actor::User(bob), edit(Some(1))), Rejection::Stale);
         assert_eq!(town.state().rooms.get(room).unwrap().message(message).unwrap().revision, 2);
         let delete = DeleteMessage { room, message, expected: None };
-        assert!(matches!(town.refused(Actor::User(ada), delete.clone()), Rejection::Forbidden(_)));
+        let eve = Actor::User(town.joined(room, "Eve"));
+        assert!(matches!(town.refused(eve, delete.clone()), Rejection::Forbidden(_)));
         town.when(Actor::User(bob), delete.clone()).unwrap();
         assert_eq!(town.refused(Actor::User(bob), delete), Rejection::NotFound("message"));
         assert_eq!(town.refused(Actor::User(bob), edit(None)), Rejection::NotFound("message"));
+    }
+
+    #[test]
+    fn who_runs_the_room_deletes_what_others_wrote_and_is_named() {
+        let mut town = Scenario::new();
+        let (room, ada, bob, first) = said(&mut town);
+        let say = SendMessage { room, text: Clear::new("more") };
+        let second = MessageId::new(town.made(Actor::User(bob), say));
+        let root = town.admin("Root");
+        for (message, user) in [(first, ada), (second, root)] {
+            let delete = DeleteMessage { room, message, expected: Some(1) };
+            let deleted = town.when(Actor::User(user), delete).unwrap();
+            let [Event::Room(RoomEvent::MessageDeleted(deleted))] = &deleted.events[..] else {
+                panic!("{deleted:?}");
+            };
+            assert_eq!(deleted.deleted_by, Some(user));
+            assert!(town.state().rooms.get(room).unwrap().message(message).unwrap().deleted);
+        }
     }
 
     #[test]

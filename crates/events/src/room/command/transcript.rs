@@ -152,7 +152,10 @@ impl CorrectTranscript {
         if !room.admits(editor) {
             return Err(Rejection::NotFound("transcript"));
         }
-        let now = room.transcript(self.transcript).ok_or(Rejection::NotFound("transcript"))?;
+        let guest = state.users.get(editor).is_some_and(|user| user.guest_of.is_some());
+        let hidden = guest && self.transcript.get() <= room.guest_reads_after(editor);
+        let found = room.transcript(self.transcript).filter(|_| !hidden);
+        let now = found.ok_or(Rejection::NotFound("transcript"))?;
         if state.is_erased(now.author) {
             let detail = "its author took it with their account; it can't be corrected any more";
             return Err(Rejection::Gone(detail.to_owned()));
@@ -187,8 +190,10 @@ mod tests {
     use crate::scenario::Scenario;
 
     use crate::room::command::captions::SetCaptions;
+    use crate::room::command::settings::{Change, ChangeSettings, Changes};
     use crate::room::event::Consent;
     use crate::user::command::account::DeleteUser;
+    use crate::user::command::guest::RegisterGuest;
 
     const RECOGNIZER: Actor = Actor::System(SystemRole::Recognizer);
 
@@ -255,6 +260,33 @@ mod tests {
         let eve = town.user("Eve");
         assert_eq!(town.refused(Actor::User(eve), typed), Rejection::NotFound("room"));
         assert_eq!(town.refused(Actor::User(eve), correct(None)), Rejection::NotFound("room"));
+    }
+
+    #[test]
+    fn a_guest_corrects_nothing_of_before_they_came() {
+        let mut town = Scenario::new();
+        let (room, ada, bob) = signing(&mut town);
+        let set = |guests, guest_history| ChangeSettings {
+            room,
+            changes: Changes {
+                guests: Change::To(guests),
+                guest_history: Change::To(guest_history),
+                ..Changes::default()
+            },
+            owner: None,
+            expected: None,
+        };
+        town.when(Actor::User(ada), set(true, false)).unwrap();
+        let recorded = record(&town, room, bob);
+        let transcript = TranscriptId::new(town.made(RECOGNIZER, recorded));
+        let guest = RegisterGuest { room, token: Scenario::token(9) };
+        let guest = Actor::User(UserId::new(town.made(Actor::Anonymous, guest)));
+        town.when(guest, Scenario::join_as_guest(room, "Visitor")).unwrap();
+        let text = Clear::new("hello");
+        let correct = CorrectTranscript { room, transcript, text, expected: None };
+        assert_eq!(town.refused(guest, correct.clone()), Rejection::NotFound("transcript"));
+        town.when(Actor::User(ada), set(true, true)).unwrap();
+        town.when(guest, correct).unwrap();
     }
 
     #[test]

@@ -29,14 +29,24 @@ impl Room {
                         consent: Consent::None,
                         language: None,
                         model: None,
-                        display_name: e.display_name.clone(),
+                        came_after: self.said_so_far(),
                     },
                 );
             }
             RoomEvent::ParticipantAdmitted(e) => {
                 self.removed.remove(&e.user_id);
+                self.sent_back.remove(&e.user_id);
+                let said = self.said_so_far();
                 if let Some(participant) = self.participants.get_mut(&e.user_id) {
                     participant.admission = Admission::Admitted;
+                    participant.came_after = said;
+                }
+            }
+            RoomEvent::ParticipantSentBack(e) => {
+                self.sent_back.insert(e.user_id);
+                if let Some(participant) = self.participants.get_mut(&e.user_id) {
+                    participant.admission = Admission::Waiting;
+                    participant.consent = Consent::None;
                 }
             }
             RoomEvent::ParticipantLeft(e) => {
@@ -108,6 +118,7 @@ impl Room {
             | RoomEvent::ParticipantAdmitted(_)
             | RoomEvent::ParticipantLeft(_)
             | RoomEvent::ParticipantRemoved(_)
+            | RoomEvent::ParticipantSentBack(_)
             | RoomEvent::ConsentChanged(_) => {}
         }
     }

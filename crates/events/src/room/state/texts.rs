@@ -46,6 +46,11 @@ impl<Id> Default for Texts<Id> {
 }
 
 impl<Id: Ord + Copy> Texts<Id> {
+    /// The newest.
+    pub(super) fn last(&self) -> Option<Id> {
+        self.0.last().map(|(id, _)| *id)
+    }
+
     pub(super) fn get(&self, id: Id) -> Option<&TextOf> {
         self.place(id).ok().and_then(|place| self.0.get(place)).map(|(_, text)| text)
     }

@@ -31,7 +31,7 @@ const NO_PASSWORD: &str = "*";
 impl RegisterGuest {
     pub(crate) fn decide(&self, state: &State, stamp: &mut Stamp) -> Result<Decision, Rejection> {
         let room = state.rooms.get(self.room).filter(|room| room.settings.guests);
-        admission(room, false)?;
+        admission(room, None)?;
         let user_id = UserId::new(stamp.id());
         let (username, email) =
             (format!("{GUEST_PREFIX}{user_id}"), format!("{user_id}{GUEST_DOMAIN}"));
@@ -66,7 +66,8 @@ mod tests {
     use crate::command::Actor;
     use crate::room::Settings;
     use crate::room::command::create::Create;
-    use crate::room::command::join::{Join, JoinAsGuest};
+    use crate::room::command::join::Join;
+    use crate::room::command::leave::Leave;
     use crate::sealed::Clear;
     use crate::user::command::account::ChangeNames;
 
@@ -79,20 +80,56 @@ mod tests {
         let register = RegisterGuest { room, token: Scenario::token(9) };
         let guest = UserId::new(town.made(Actor::Anonymous, register));
         let by = Actor::User(guest);
-        let name = || Clear::new("Visitor");
-        let elsewhere = JoinAsGuest { room: other, display_name: name() };
+        let elsewhere = Scenario::join_as_guest(other, "Visitor");
         assert_eq!(town.refused(by, elsewhere), Rejection::NotFound("room"));
-        let spoofed = JoinAsGuest { room, display_name: Clear::new("a\u{202E}b") };
+        let spoofed = Scenario::join_as_guest(room, "a\u{202E}b");
         assert!(matches!(town.refused(by, spoofed), Rejection::Invalid { .. }));
-        town.when(by, JoinAsGuest { room, display_name: name() }).unwrap();
-        let joined = &town.state().rooms.get(room).unwrap().participants[&guest];
-        assert_eq!(joined.display_name, Some(Personal::Clear("Visitor".into())));
+        town.when(by, Scenario::join_as_guest(room, "Visitor")).unwrap();
+        let called = town.state().users.get(guest).unwrap().display_name.clone().unwrap();
+        assert_eq!(called.name, Personal::Clear("Visitor".into()));
         assert_eq!(town.state().users.get(guest).unwrap().tokens[0].kind, TokenKind::Guest);
         let create = Create { code: crate::id::RoomCode::from_random(9), settings: open };
         assert!(matches!(town.refused(by, create), Rejection::Forbidden(_)));
         let digest = NameDigest::from_bytes([9; 16]);
-        let rename = ChangeNames { username: Some((name(), digest)), email: None };
+        let rename = ChangeNames { username: Some((Clear::new("Visitor"), digest)), email: None };
         assert!(matches!(town.refused(by, rename), Rejection::Forbidden(_)));
+    }
+
+    #[test]
+    fn a_guest_keeps_the_name_when_coming_back() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        let room = town.room_with(ada, Settings { guests: true, ..Settings::default() });
+        let register = RegisterGuest { room, token: Scenario::token(9) };
+        let guest = UserId::new(town.made(Actor::Anonymous, register));
+        let by = Actor::User(guest);
+        let first = town.made(by, Scenario::join_as_guest(room, "Visitor"));
+        town.when(by, Leave { room }).unwrap();
+        town.when(by, Join { room }).unwrap();
+        let called = town.state().users.get(guest).unwrap().display_name.clone().unwrap();
+        assert_eq!(
+            (called.participant.get(), called.name),
+            (first, Personal::Clear("Visitor".into()))
+        );
+    }
+
+    #[test]
+    fn a_guest_imitates_nobody_in_the_room() {
+        let mut town = Scenario::new();
+        let (ada, eve) = (town.user("Ada"), town.user("Eve"));
+        let room = town.room_with(ada, Settings { guests: true, ..Settings::default() });
+        town.joined(room, "Bob");
+        town.when(Actor::User(ada), Leave { room }).unwrap();
+        let register = RegisterGuest { room, token: Scenario::token(9) };
+        let guest = UserId::new(town.made(Actor::Anonymous, register));
+        for wrong in ["ada", "Ａｄａ", "BOB", "b\u{200D}ob"] {
+            let refused = town.refused(Actor::User(guest), Scenario::join_as_guest(room, wrong));
+            assert!(matches!(refused, Rejection::Invalid { field: "display_name", .. }), "{wrong}");
+        }
+        // Eve is not in this room; once she is, who was called so before her stays so.
+        town.when(Actor::User(guest), Scenario::join_as_guest(room, "Eve")).unwrap();
+        town.when(Actor::User(eve), Join { room }).unwrap();
+        town.when(Actor::User(guest), Scenario::join_as_guest(room, "Eve")).unwrap();
     }
 
     #[test]
