@@ -43,6 +43,7 @@ files![
     "lib/icons.js",
     "lib/prefs.js",
     "lib/router.js",
+    "lib/save.js",
     "lib/session.js",
     "lib/table.js",
     "lib/upload.js",

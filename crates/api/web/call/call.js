@@ -19,9 +19,9 @@ const STREAMS_MAX = 32;
 const TYPING_MS = 4000;
 const TYPING_EVERY_MS = 2000;
 
-/** @typedef {{id: number, msg_content: string | null, created_at: string, user_id: number | null, edited_at?: string | null, deleted_at?: string | null}} ChatRow */
+/** @typedef {{id: number, msg_content: string | null, created_at: string, user_id: number | null, edited_at?: string | null, deleted_at?: string | null, deleted_by?: number | null}} ChatRow */
 /** @typedef {{id: number, ts_content: string | null, created_at: string, user_id: number | null, segment_id: string, revision: number, start_ms: number, end_ms: number, confidence: number | null, kind: string, model: string | null, language?: string | null}} CaptionRow */
-/** @typedef {{id: number, rp_user_id: number, username?: string, display_name?: string, consent: string, admission: string, joined_at: string, language?: string | null}} Participant */
+/** @typedef {{id: number, rp_user_id: number, username?: string, display_name?: string | null, consent: string, admission: string, joined_at: string, language?: string | null}} Participant */
 
 /**
  * Says `room`, `people`, `chat` and `captions` (detail: the row and whether it is new and live),

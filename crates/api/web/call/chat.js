@@ -7,8 +7,10 @@ import { problemText } from '../lib/form.js';
 import { time } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
+import { save } from '../lib/save.js';
 import { follower, place } from './follow.js';
 
+const FORMATS = ['txt', 'json'];
 const LENGTH_MAX = 4000;
 
 class Chat extends View {
@@ -30,7 +32,10 @@ class Chat extends View {
       oninput: () => this.grow(), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) });
     const send = h('button', { class: 'primary icon-only', 'aria-label': t('chat.send') }, icon('send'));
     const form = h('form', { class: 'write', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); this.send(); } }, this.input, send);
-    this.append(this.empty, this.list.element, this.typing, this.fault, form);
+    const tools = h('div', { class: 'tools' }, h('details', { class: 'export' },
+      h('summary', { class: 'button small' }, icon('download'), t('chat.export')),
+      h('div', { class: 'row' }, FORMATS.map((one) => h('button', { class: 'small', onclick: () => this.take(one) }, one.toUpperCase())))));
+    this.append(tools, this.empty, this.list.element, this.typing, this.fault, form);
     for (const row of this.call.chat.values()) this.show(row, false);
     this.listen(this.call, 'chat', (e) => this.show(e.detail.row, e.detail.live));
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.chat)));
@@ -56,7 +61,7 @@ class Chat extends View {
     this.empty.hidden = true;
     const own = row.user_id === this.call.me;
     const name = this.call.name(row.user_id, row);
-    const text = row.deleted_at ? t('chat.deleted') : row.msg_content ?? t('chat.erased');
+    const text = row.deleted_at ? this.gone(row) : row.msg_content ?? t('chat.erased');
     const soft = row.deleted_at || row.msg_content === null;
     const badge = h('span', { class: 'dot', 'aria-hidden': 'true' });
     badge.style.backgroundColor = this.call.colour(row.user_id);
@@ -64,15 +69,21 @@ class Chat extends View {
       h('p', { class: 'meta' }, badge, h('span', { class: 'who' }, name), h('time', { datetime: row.created_at }, time(row.created_at)),
         row.edited_at && !row.deleted_at ? h('span', null, t('chat.edited')) : null),
       h('p', { class: soft ? 'text soft' : 'text', dir: 'auto' }, text),
-      own && !soft ? this.actions(row) : null);
+      (own || this.call.mine) && !soft ? this.actions(row, own) : null);
     place(this.list.items, item, this.shown);
     this.list.grew(live && !own);
   }
 
-  /** @param {import('./call.js').ChatRow} row */
-  actions(row) {
+  /** What a tombstone says. @param {import('./call.js').ChatRow} row */
+  gone(row) {
+    const other = row.deleted_by != null && row.deleted_by !== row.user_id;
+    return other ? t('chat.deleted.by', { name: this.call.name(row.deleted_by ?? null) }) : t('chat.deleted');
+  }
+
+  /** @param {import('./call.js').ChatRow} row @param {boolean} own */
+  actions(row, own) {
     return h('div', { class: 'actions' },
-      h('button', { class: 'quiet small icon-only', 'aria-label': t('chat.edit'), onclick: () => this.edit(row) }, icon('edit')),
+      own ? h('button', { class: 'quiet small icon-only', 'aria-label': t('chat.edit'), onclick: () => this.edit(row) }, icon('edit')) : null,
       h('button', { class: 'quiet small icon-only', 'aria-label': t('chat.delete'), onclick: () => this.takeBack(row) }, icon('trash')));
   }
 
@@ -138,6 +149,17 @@ class Chat extends View {
       if (!(problem instanceof Problem)) throw problem;
       this.input.value = text;
       this.editing = editing;
+      fill(this.fault, problemText(problem));
+    }
+  }
+
+  /** Saves the chat as a file. @param {string} format */
+  async take(format) {
+    fill(this.fault);
+    try {
+      await save(`${path`/rooms/${this.call.code}`}/chat.${format}`, `${this.call.code}-chat.${format}`);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
       fill(this.fault, problemText(problem));
     }
   }

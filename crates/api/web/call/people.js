@@ -54,12 +54,14 @@ class People extends View {
     const tags = [
       user === this.call.me ? t('people.you') : null,
       user === this.call.room.owner_id ? t('people.owner') : null,
+      one.display_name ? t('people.guest') : null,
       one.consent !== 'none' ? t(`people.consent.${one.consent}`) : null,
       this.call.signing.has(user) ? t('people.signing') : null,
     ];
     const removable = this.call.mine && user !== this.call.me && user !== this.call.room.owner_id;
     return h('li', null, this.badge(one), h('span', { class: 'name' }, name, h('span', { class: 'tags' }, tags.map((tag) => tag && h('span', { class: 'tag' }, tag)))),
       removable ? h('span', { class: 'row' }, session.me?.id === this.call.room.owner_id ? h('button', { class: 'small', data: { focus: `owner-${user}` }, onclick: () => this.handOver(user, name) }, t('people.handover'), h('span', { class: 'unseen' }, ` ${name}`)) : null,
+        h('button', { class: 'small', data: { focus: `back-${user}` }, onclick: () => this.attempt(() => this.call.ask(path`/participants/${user}/lobby`)) }, t('people.back'), h('span', { class: 'unseen' }, ` ${name}`)),
         h('button', { class: 'small danger-quiet', data: { focus: `remove-${user}` }, onclick: () => this.expel(user, name) }, t('people.remove'), h('span', { class: 'unseen' }, ` ${name}`))) : null);
   }
 
@@ -96,6 +98,7 @@ class People extends View {
       tick('locked', t('people.lock'), { checked: locked, hint: t('people.lock.hint'), data: { focus: 'lock' }, onchange: (/** @type {Event} */ e) => set({ locked: on(e) }) }),
       tick('lobby', t('people.lobby'), { checked: room.lobby, hint: t('people.lobby.hint'), data: { focus: 'lobby' }, onchange: (/** @type {Event} */ e) => set({ lobby: on(e) }) }),
       tick('guests', t('people.guests'), { checked: room.guests, hint: t('people.guests.hint'), data: { focus: 'guests' }, onchange: (/** @type {Event} */ e) => set({ guests: on(e) }) }),
+      room.guests ? tick('guest_history', t('people.history'), { checked: room.guest_history, hint: t('people.history.hint'), data: { focus: 'history' }, onchange: (/** @type {Event} */ e) => set({ guest_history: on(e) }) }) : null,
       this.keeping(set),
       h('button', { class: 'danger-quiet', onclick: () => this.end() }, t('people.end')));
   }

@@ -15,13 +15,15 @@ const SILENCE_MS = 40_000;
 
 /** Close codes after which there is no coming back, and what they mean. */
 const ENDS = /** @type {Record<number, string>} */ ({ 4401: 'logged_out', 4403: 'removed', 4404: 'closed' });
+/** Reasons that say more than their code. */
+const REASONS = /** @type {Record<string, string>} */ ({ blocked: 'blocked', not_admitted: 'waiting' });
 /** The same of a refused request. */
 const REFUSALS = /** @type {Record<number, string>} */ ({ 401: 'logged_out', 403: 'removed', 404: 'removed' });
 
 /**
  * Says `state` (detail `connecting` | `online` | `waiting` | `ended`), `message` (detail a `Message`),
  * `fresh` (nothing to resume from: load everything) and `end` (detail the reason: `logged_out`,
- * `removed`, `blocked`, `closed`).
+ * `removed`, `waiting` (sent back to the lobby), `blocked`, `closed`).
  */
 export class LiveSocket extends EventTarget {
   /** @param {string} code the room's */
@@ -85,7 +87,7 @@ export class LiveSocket extends EventTarget {
     socket.onclose = (event) => {
       if (this.socket !== socket || this.state === 'ended') return;
       clearInterval(this.pulse);
-      const end = event.reason === 'blocked' ? 'blocked' : ENDS[event.code];
+      const end = REASONS[event.reason] ?? ENDS[event.code];
       if (end) this.end(end);
       else if (opened) this.later();
       else this.ask();
@@ -101,10 +103,10 @@ export class LiveSocket extends EventTarget {
   /** A browser does not tell why a socket was refused; a plain request does. */
   async ask() {
     try {
-      await api('GET', path`/rooms/${this.code}`);
+      await api('GET', path`/rooms/${this.code}/presence`);
       this.later();
     } catch (problem) {
-      const end = problem instanceof Problem && REFUSALS[problem.status];
+      const end = problem instanceof Problem && (REASONS[problem.code] ?? REFUSALS[problem.status]);
       if (end) this.end(end);
       else this.later();
     }

@@ -3,11 +3,12 @@
 
 import { View, define, fill, h } from '../lib/dom.js';
 import { open } from '../lib/dialog.js';
-import { Problem, list, path, randomKey, request } from '../lib/api.js';
+import { Problem, list, path, randomKey } from '../lib/api.js';
 import { field, form, problemText } from '../lib/form.js';
 import { clock, moment, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
+import { save } from '../lib/save.js';
 import { UNSURE } from './captions.js';
 import { follower, place } from './follow.js';
 
@@ -152,14 +153,11 @@ class Transcript extends View {
     }
   }
 
-  /** Saves the transcript as a file. Fetched, not linked to, so that guests (by token) can have it too. @param {string} format */
+  /** Saves the transcript as a file. @param {string} format */
   async take(format) {
     fill(this.fault);
     try {
-      const answer = await request('GET', `${path`/rooms/${this.call.code}`}/transcript.${format}`);
-      const url = URL.createObjectURL(await answer.blob());
-      h('a', { href: url, download: `${this.call.code}.${format}` }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+      await save(`${path`/rooms/${this.call.code}`}/transcript.${format}`, `${this.call.code}.${format}`);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
       fill(this.fault, problemText(problem));

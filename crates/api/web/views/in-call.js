@@ -149,7 +149,7 @@ class InCall extends View {
     if (waiting && this.call.mine) {
       announce(t('room.told.waiting', { name }));
       this.count('people');
-    } else if (/joined|left|removed/.test(type)) announce(t(key, { name }));
+    } else if (/joined|left|removed|sent_back/.test(type)) announce(t(key, { name }));
   }
 
   /** @param {string} reason */

@@ -102,10 +102,14 @@ class Room extends View {
     const call = new Call(room);
     const left = (/** @type {string} */ reason) => {
       sessionStorage.removeItem(flag(this.code));
+      if (reason === 'waiting') {
+        call.stop();
+        return this.wait();
+      }
       this.media.stop();
       if (reason === 'logged_out' || reason === 'blocked') forget();
       fill(this, archive({ call, reason, back: () => this.begin() }));
-      this.querySelector('h1')?.focus();
+      return this.querySelector('h1')?.focus();
     };
     fill(this, inCall({ call, media: this.media, left }));
   }
