@@ -33,7 +33,7 @@ export const time = (at) =>
 export const moment = (at) =>
   at ? new Intl.DateTimeFormat(current(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(at)) : '–';
 
-/** What a participant or author is called. @param {{username?: string, display_name?: string, user_id?: number | null, rp_user_id?: number} | null | undefined} who */
+/** What a participant or author is called. @param {{username?: string, display_name?: string | null, user_id?: number | null, rp_user_id?: number} | null | undefined} who */
 export const nameOf = (who) => who?.display_name ?? who?.username ?? t('people.deleted');
 
 /** The written language that the labels of signed languages come in (ISO 639-3 to BCP 47). */
