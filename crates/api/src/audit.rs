@@ -5,6 +5,7 @@
 //! more, and says where the next one goes on.
 
 use events::stored::StoredEvent;
+use events::user::UserEvent;
 use events::{
     Actor, BlockNumber, Commit, Event, EventId, Head, KeyScope, Personal, Position, RoomId,
     Subject, SystemRole, Timestamp, UserId,
@@ -132,7 +133,10 @@ impl Wish {
         }));
         all.extend(self.room.map(|room| vec![format!(":{room}"), Subject::Room(room).to_string()]));
         all.extend(self.user.map(about));
-        all.extend(self.mine.map(about));
+        all.extend(self.mine.map(|user| {
+            let seen = format!("[{user},");
+            about(user).into_iter().chain([seen]).collect()
+        }));
         all
     }
 
@@ -141,7 +145,9 @@ impl Wish {
         self.actor.is_none_or(|Actors(actor)| commit.actor == actor)
             && self.room.is_none_or(|room| room_of(commit, event) == Some(room))
             && self.user.is_none_or(|user| concerns(commit, event, user))
-            && self.mine.is_none_or(|user| by(user) || concerns(commit, event, user))
+            && self.mine.is_none_or(|user| {
+                by(user) || concerns(commit, event, user) || was_seen(event, user)
+            })
     }
 }
 
@@ -160,6 +166,22 @@ fn concerns(commit: &Commit, event: &Event, user: UserId) -> bool {
     commit.subject == Subject::User(user) || PEOPLE.iter().any(|field| named(field))
 }
 
+/// Whether an event says when a user was last active, among others.
+fn was_seen(event: &Event, user: UserId) -> bool {
+    match event {
+        Event::User(UserEvent::Seen(e)) => e.seen.iter().any(|(seen, _)| *seen == user),
+        Event::User(_) | Event::Room(_) | Event::Webhook(_) => false,
+    }
+}
+
+/// Leaves of an event of many users what is about this one.
+fn only(event: &mut Event, user: UserId) {
+    match event {
+        Event::User(UserEvent::Seen(e)) => e.seen.retain(|(seen, _)| *seen == user),
+        Event::User(_) | Event::Room(_) | Event::Webhook(_) => {}
+    }
+}
+
 /// An event's fields as they are stored: personal ones sealed.
 fn fields(event: &Event) -> Value {
     let mut stored = serde_json::to_value(StoredEvent::from(event.clone())).unwrap_or_default();
@@ -176,7 +198,10 @@ pub(crate) async fn read_back(
     let log = app.follower.log();
     let (hits, next) = search(log, wish, below, limit).await.map_err(|error| unreadable(&error))?;
     let mut entries = Vec::with_capacity(hits.len());
-    for hit in hits {
+    for mut hit in hits {
+        if let Some(user) = wish.mine {
+            only(&mut hit.commit.events[hit.place], user);
+        }
         entries.push(entry(app, hit).await?);
     }
     Ok(Found { entries, next })

@@ -152,9 +152,9 @@ pub(crate) fn who(
     context: &Context,
     method: &Method,
     headers: &HeaderMap,
-) -> Option<UserId> {
+) -> Option<LogIn> {
     let credential = credential(app, context, method, headers).ok()?;
-    log_in(app, &credential).ok().map(|login| login.user)
+    log_in(app, &credential).ok()
 }
 
 fn must_be_fresh(app: &App) -> Result<(), ApiError> {

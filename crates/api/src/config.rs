@@ -42,7 +42,7 @@ pub struct Throttles {
     pub logins: Rate,
     /// Wrong passwords of one account, from devices it does not know.
     pub wrong_passwords: Rate,
-    /// Wrong passwords of one user from devices that they know, or while they are logged in.
+    /// Wrong passwords of one user from one device that they know, or by one log-in of theirs.
     pub own_passwords: Rate,
     /// How both grow slower while none is right, by rising `after`.
     pub wrong_password_steps: Vec<Step>,

@@ -49,18 +49,18 @@ pub(crate) fn set_device(
     build(headers, https, DEVICE, &value, Some(Duration::days(DEVICE_DAYS)))
 }
 
-/// The user who logged in from this device before.
+/// The user who logged in from this device before, and until when its mark is good.
 pub(crate) fn known_device(
     secrets: &Secrets,
     headers: &HeaderMap,
     https: bool,
     now: Timestamp,
-) -> Option<UserId> {
+) -> Option<(UserId, Timestamp)> {
     let signed = read(headers, DEVICE, https)?;
     let value = secrets.verify_cookie(&signed)?;
     let (user, until) = value.strip_prefix(DEVICE)?.strip_prefix('.')?.split_once('.')?;
     let until = Timestamp::from_micros(until.parse().ok()?);
-    (until > now).then(|| user.parse().ok())?
+    (until > now).then_some((user.parse().ok()?, until))
 }
 
 fn read(headers: &HeaderMap, name: &str, https: bool) -> Option<String> {
@@ -132,7 +132,8 @@ mod tests {
         let set = set_device(&secrets, &host, false, UserId::new(7), now);
         let pair = set.to_str().unwrap().split(';').next().unwrap().to_owned();
         let sent = with(&[("host", "localhost".to_owned()), ("cookie", pair.clone())]);
-        assert_eq!(known_device(&secrets, &sent, false, now), Some(UserId::new(7)));
+        let until = now.plus_seconds(365 * 86_400);
+        assert_eq!(known_device(&secrets, &sent, false, now), Some((UserId::new(7), until)));
         let late = now.plus_seconds(366 * 86_400);
         assert_eq!(known_device(&secrets, &sent, false, late), None);
         let forged = pair.replace("device.7", "device.8");

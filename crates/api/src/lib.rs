@@ -72,7 +72,8 @@ pub async fn serve(
     let app = App::new(parts, shutdown.clone()).map_err(|error| StartError(error.to_string()))?;
     let activity = tokio::spawn(activity::keep_writing(app.clone()));
     let keeping = tokio::spawn(keeper::keep_keeping(app.clone()));
-    let hub = tokio::spawn(live::hub::run(app.clone()));
+    // Before the first request: what others say from now on is heard.
+    let hub = tokio::spawn(live::hub::run(app.clone(), app.live.subscribe()));
     let router = router::router(&app);
     let open = server::accept_loop(listener, app.tls.clone(), router, &app.config, &shutdown).await;
     let ended = async {

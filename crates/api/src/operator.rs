@@ -12,15 +12,16 @@ use crate::secret::Secret;
 #[error("{0}")]
 pub struct PasswordRefused(String);
 
-/// The hash of a user's new password, at bcrypt's `cost`, if the policy allows it.
+/// The hash of a user's new password, at bcrypt's `cost`, if the policy allows it; `names` are the
+/// user's name and address.
 pub async fn hash_new_password(
     secrets: &Secrets,
     cost: u32,
-    username: &str,
+    names: &[&str],
     password: &str,
 ) -> Result<String, PasswordRefused> {
     let refused = |error: ApiError| PasswordRefused(error.to_string());
-    let wrong = password::check("password", password, &[username]);
+    let wrong = password::check("password", password, names);
     if !wrong.is_empty() {
         return Err(refused(ApiError::Invalid(wrong)));
     }

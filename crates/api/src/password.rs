@@ -28,6 +28,8 @@ pub(crate) const LENGTH_MAX: usize = 256;
 
 /// Words that a guesser tries here first, beside the user's own name and address.
 const CONTEXT: [&str; 1] = ["signcall"];
+/// Fewest letters of a word of the user's own that counts.
+const WORD_MIN: usize = 3;
 
 /// The threads that hash.
 pub(crate) struct Passwords {
@@ -160,6 +162,17 @@ fn count() {
     metrics::counter!("signcall_password_hashes_total").increment(1);
 }
 
+/// What a guesser makes of a user's name and address: each as it is, and the words in it, down to
+/// three letters; shorter ones are in every second password.
+fn words<'a>(inputs: &[&'a str]) -> Vec<&'a str> {
+    let parts = inputs.iter().flat_map(|input| {
+        let halves = input.split('@');
+        let words = input.split(|c: char| !c.is_alphanumeric());
+        std::iter::once(*input).chain(halves).chain(words)
+    });
+    parts.filter(|part| part.chars().count() >= WORD_MIN).chain(CONTEXT).collect()
+}
+
 /// Everything that is wrong with a new password, in words that a person can act on. `inputs` are
 /// what a guesser would try first: the user's own name and address.
 pub(crate) fn check(field: &str, password: &str, inputs: &[&str]) -> Vec<FieldError> {
@@ -177,7 +190,7 @@ pub(crate) fn check(field: &str, password: &str, inputs: &[&str]) -> Vec<FieldEr
         errors.push(FieldError::new(field, detail));
         return errors;
     }
-    let entropy = zxcvbn::zxcvbn(password, &[inputs, &CONTEXT].concat());
+    let entropy = zxcvbn::zxcvbn(password, &words(inputs));
     if entropy.score() < zxcvbn::Score::Three {
         let feedback = entropy.feedback();
         let warning = feedback
@@ -289,6 +302,12 @@ mod tests {
         assert_eq!(check("password", &"x".repeat(257), &[]).len(), 1);
         assert!(!check("password", "adalovelace1815", &["adalovelace"]).is_empty());
         assert!(!check("password", "signcallsigncall", &[]).is_empty());
+        // The words of a name and of an address, on both sides of its @.
+        let mine = ["Grace Hopper", "grace.m.hopper@navylabs.example"];
+        for easy in ["hopperhopper1", "Navylabs2026", "grace.m.hopper", "HopperNavylabs"] {
+            assert!(!check("password", easy, &mine).is_empty(), "{easy}");
+        }
+        assert!(check("password", "correct horse battery staple", &mine).is_empty());
         assert!(check("password", "ぬるぽガッ犬猫鳥魚馬牛羊", &[]).is_empty());
     }
 }

@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::config::ApiConfig;
 use crate::context::Context;
 use crate::error::ApiError;
+use crate::guesses::Proof;
 use crate::keeper::Keeper;
 use crate::keys::Keys;
 use crate::live::elsewhere::Elsewhere;
@@ -103,7 +104,7 @@ pub(crate) struct Throttled {
     pub(crate) registrations: Throttle<u64>,
     pub(crate) logins: Throttle<u64>,
     pub(crate) wrong_passwords: Throttle<events::NameDigest>,
-    pub(crate) own_passwords: Throttle<UserId>,
+    pub(crate) own_passwords: Throttle<(UserId, Proof)>,
     pub(crate) chat: Throttle<UserId>,
     pub(crate) unknown_codes: Throttle<UserId>,
     pub(crate) resets: Throttle<u64>,
@@ -167,7 +168,7 @@ impl App {
         Ok(Self(Arc::new(Shared {
             passwords: Passwords::start(parts.secrets.pepper(), parts.config.bcrypt_cost)?,
             activity: Activity::default(),
-            tickets: Tickets::default(),
+            tickets: Tickets::since((parts.clock)()),
             recent: Recent::default(),
             uploads: Keys::default(),
             keeper: Keeper::default(),

@@ -2,7 +2,8 @@
 //! once, for half a minute, at every API process.
 //!
 //! A ticket says itself, signed, what it stands for, so no process has to ask another. That it was
-//! used, each process tells the others; between two of them that is known a moment later.
+//! used, each process tells the others; between two of them that is known a moment later. What was
+//! used before a process listened, it can't know: it takes no ticket that is older than itself.
 
 use std::collections::HashMap;
 
@@ -20,9 +21,11 @@ const USED_MAX: usize = 65_536;
 /// What a ticket's text begins with, which nothing else that is signed does.
 const PREFIX: &str = "ticket";
 
-/// The tickets that were used and have not expired yet, by their digests.
-#[derive(Default)]
-pub(crate) struct Tickets(Mutex<HashMap<TokenDigest, Timestamp>>);
+/// The tickets that were used since a process began and have not expired yet, by their digests.
+pub(crate) struct Tickets {
+    since: Timestamp,
+    used: Mutex<HashMap<TokenDigest, Timestamp>>,
+}
 
 /// The log-in that a ticket stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,15 +60,22 @@ fn read(secrets: &Secrets, ticket: &str) -> Option<Ticket> {
 }
 
 impl Tickets {
+    /// Knows of all uses from now on.
+    pub(crate) fn since(now: Timestamp) -> Self {
+        Self { since: now, used: Mutex::default() }
+    }
+
     /// Uses a ticket up.
     pub(crate) fn take(&self, secrets: &Secrets, ticket: &str, now: Timestamp) -> Option<Ticket> {
-        let ticket = read(secrets, ticket).filter(|ticket| ticket.expires_at > now)?;
+        let ticket = read(secrets, ticket).filter(|ticket| {
+            ticket.expires_at > now && ticket.expires_at >= self.since.plus_seconds(GOOD_FOR_S)
+        })?;
         self.note(ticket.digest, ticket.expires_at, now).then_some(ticket)
     }
 
     /// Remembers that a ticket was used; false when it was before, or when too many are remembered.
     pub(crate) fn note(&self, used: TokenDigest, expires_at: Timestamp, now: Timestamp) -> bool {
-        let mut all = self.0.lock();
+        let mut all = self.used.lock();
         if all.len() >= USED_MAX {
             all.retain(|_, expires_at| *expires_at > now);
         }
@@ -81,8 +91,8 @@ mod tests {
     fn good_once_and_not_for_long() {
         let folder = tempfile::tempdir().unwrap();
         let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
-        let (here, there, now) =
-            (Tickets::default(), Tickets::default(), Timestamp::from_micros(0));
+        let now = Timestamp::from_micros(0);
+        let (here, there) = (Tickets::since(now), Tickets::since(now));
         let (user, token) = (UserId::new(1), TokenId::new(2));
         let new = || issue(&secrets, user, token, now).unwrap().0;
         let (one, two) = (new(), new());
@@ -95,6 +105,9 @@ mod tests {
         assert!(here.take(&secrets, two.expose(), late).is_none());
         let forged = two.expose().replace("ticket.1.", "ticket.3.");
         assert!(here.take(&secrets, &forged, now).is_none());
+        let restarted = Tickets::since(now.plus_seconds(1));
+        assert!(restarted.take(&secrets, one.expose(), now).is_none(), "used before it began");
+        assert!(restarted.take(&secrets, two.expose(), now).is_none(), "may have been");
         let device = secrets.sign_cookie("device.1.99999999");
         assert!(here.take(&secrets, &device, now).is_none(), "another thing that is signed");
     }

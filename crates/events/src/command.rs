@@ -334,7 +334,7 @@ macro_rules! payloads {
 }
 
 payloads! {
-    UserCommand as User in user: register::Register, login::LogIn, login::RecordLoginFailures,
+    UserCommand as User in user: register::Register, login::LogIn, login::RecordLoginFailures, login::ExpireLock,
         login::RecordSeen, token::RenewToken, token::RevokeToken, token::RevokeTokens,
         account::ChangePassword, account::ChangeNames, account::DeleteUser,
         reset::RequestReset, reset::ResetPassword, guest::RegisterGuest, admin::GrantAdmin, admin::RevokeAdmin,

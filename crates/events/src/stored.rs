@@ -119,6 +119,7 @@ stored_events! {
     "user.tokens_revoked.v1" UserTokensRevokedV1(user::TokensRevoked) => User(UserEvent::TokensRevoked),
     "user.login_failed.v1" UserLoginFailedV1(user::LoginFailed) => User(UserEvent::LoginFailed),
     "user.login_failures_cleared.v1" UserLoginFailuresClearedV1(user::LoginFailuresCleared) => User(UserEvent::LoginFailuresCleared),
+    "user.login_lock_expired.v1" UserLoginLockExpiredV1(user::LoginLockExpired) => User(UserEvent::LoginLockExpired),
     "user.password_changed.v1" UserPasswordChangedV1(user::PasswordChanged) => User(UserEvent::PasswordChanged),
     "user.password_rehashed.v1" UserPasswordRehashedV1(user::PasswordChanged) => User(UserEvent::PasswordRehashed),
     "user.username_changed.v1" UserUsernameChangedV1(user::UsernameChanged) => User(UserEvent::UsernameChanged),

@@ -1,6 +1,8 @@
 //! What text is allowed to be: NFC, no U+0000, lengths in Unicode scalar values after
 //! normalization. Used by `decide`, so the same rule holds for every way in.
 
+use icu_properties::props::DefaultIgnorableCodePoint;
+use icu_properties::{CodePointSetData, CodePointSetDataBorrowed};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
@@ -165,14 +167,16 @@ fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !c.is_control() && !is_invisible(c)
 }
 
-/// Bidirectional controls, zero-width characters, separators, fillers that show as nothing, and other
-/// format characters.
+/// What Unicode lets programs show as nothing (Default_Ignorable_Code_Point): bidirectional controls,
+/// zero-width characters, fillers, variation selectors, tags, and what is reserved for more of them.
+const IGNORABLE: CodePointSetDataBorrowed<'static> =
+    CodePointSetData::new::<DefaultIgnorableCodePoint>();
+
+/// The ignorable, and what shows as nothing all the same: line and paragraph separators, the empty
+/// Braille cell, interlinear annotations.
 fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
-        | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
-        | '\u{2800}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}'
-        | '\u{E0000}'..='\u{E007F}')
+    IGNORABLE.contains(c)
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{FFF9}'..='\u{FFFB}')
 }
 
 #[cfg(test)]
@@ -207,6 +211,43 @@ mod tests {
             assert!(body("reason", &Clear::new(blank), REASON).is_err(), "{blank:?}");
         }
         assert_eq!(body("msg_content", &Clear::new(" a "), MESSAGE).unwrap(), " a ");
+    }
+
+    #[test]
+    fn what_can_be_told_from_nothing_by_no_eye_is_in_no_name() {
+        let ranges = [
+            ('\u{AD}', '\u{AD}'),
+            ('\u{34F}', '\u{34F}'),
+            ('\u{61C}', '\u{61C}'),
+            ('\u{115F}', '\u{1160}'),
+            ('\u{17B4}', '\u{17B5}'),
+            ('\u{180B}', '\u{180F}'),
+            ('\u{200B}', '\u{200F}'),
+            ('\u{2028}', '\u{202E}'),
+            ('\u{2060}', '\u{206F}'),
+            ('\u{2800}', '\u{2800}'),
+            ('\u{3164}', '\u{3164}'),
+            ('\u{FE00}', '\u{FE0F}'),
+            ('\u{FEFF}', '\u{FEFF}'),
+            ('\u{FFA0}', '\u{FFA0}'),
+            ('\u{FFF0}', '\u{FFFB}'),
+            ('\u{1BCA0}', '\u{1BCA3}'),
+            ('\u{1D173}', '\u{1D17A}'),
+            ('\u{E0000}', '\u{E0FFF}'),
+        ];
+        let name = |text: &str| name("username", &Clear::new(text), USERNAME);
+        for c in ranges.into_iter().flat_map(|(first, last)| first..=last) {
+            assert!(name(&format!("1{c}2")).is_err(), "{c:?}");
+            assert!(is_joiner(c) || name(&format!("ad{c}a")).is_err(), "{c:?}");
+            assert!(address("email", &Clear::new(format!("ad{c}a@example.org"))).is_err(), "{c:?}");
+        }
+        // As an eye tells them apart, or colours them.
+        for fine in ["Ada \u{1F680}", "Zo\u{EB}", "\u{5E9}\u{5C1}", "\u{1F44B}\u{1F3FD}"] {
+            assert!(name(fine).is_ok(), "{fine:?}");
+        }
+        // Who took such a name before it was refused is still found by it.
+        assert_eq!(compared_name("Ada\u{FE0F}"), "ada\u{FE0F}");
+        assert!(body("msg_content", &Clear::new("\u{2764}\u{FE0F}"), MESSAGE).is_ok());
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(crate) fn needs(event: &Event, keys: &mut Keys) {
                 | UserEvent::TokensRevoked(_)
                 | UserEvent::LoginFailed(_)
                 | UserEvent::LoginFailuresCleared(_)
+                | UserEvent::LoginLockExpired(_)
                 | UserEvent::PasswordChanged(_)
                 | UserEvent::PasswordRehashed(_)
                 | UserEvent::UsernameChanged(_)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use events::command::SystemRole;
 use events::room::command::{close, expire};
 use events::room::{Phase, RoomEvent};
-use events::user::command::account;
+use events::user::command::{account, login};
 use events::{
     Actor, Command, CommandId, Commit, Envelope, Event, EventId, RoomId, State, Timestamp,
 };
@@ -62,7 +62,19 @@ impl Timers {
             causation: Some(*leaving),
             ..envelope(&format!("close/{room}/{left}"), close::Close { room: *room })
         });
-        closing.chain(self.expiring(now)).chain(self.departing()).collect()
+        closing
+            .chain(self.expiring(now))
+            .chain(self.departing())
+            .chain(self.unlocking(now))
+            .collect()
+    }
+
+    /// Accounts that strangers were locked out of for long enough.
+    fn unlocking(&self, now: Timestamp) -> impl Iterator<Item = Envelope> {
+        self.state.users.iter().filter_map(move |(user, found)| {
+            let until = found.login_locked_until.filter(|until| *until <= now)?;
+            Some(envelope(&format!("unlock/{user}/{until}"), login::ExpireLock { user, until }))
+        })
     }
 
     /// Guests whose room is over: they were there for it alone.
@@ -202,6 +214,27 @@ mod tests {
         assert_eq!(due.len(), 1);
         story.act(due[0].actor, due[0].command.clone());
         assert!(story.due(86_400).is_empty());
+    }
+
+    #[test]
+    fn a_lock_ends_once_and_with_the_same_id_at_every_reactor() {
+        let mut story = Story::new();
+        let failed = login::RecordLoginFailures {
+            user: story.user,
+            attempts: 10,
+            lock_after: 10,
+            lock_s: 1800,
+        };
+        story.act(Actor::System(SystemRole::Api), failed);
+        assert!(story.due(1799).is_empty());
+        let due = story.due(1);
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].id, story.due(60)[0].id);
+        story.act(due[0].actor, due[0].command.clone());
+        assert!(story.due(60).is_empty());
+        // Another one, later, is another reason.
+        story.act(Actor::System(SystemRole::Api), failed);
+        assert_ne!(story.due(1800)[0].id, due[0].id);
     }
 
     #[test]

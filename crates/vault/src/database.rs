@@ -94,7 +94,7 @@ macro_rules! on_pool {
 mod copy;
 mod kept;
 
-pub(crate) use kept::LookKept;
+pub(crate) use kept::{KeptRow, LookKept};
 
 impl Database {
     /// Opens `sqlite:PATH` or `postgres://…` and makes the tables if there are none.

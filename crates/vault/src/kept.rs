@@ -5,7 +5,7 @@
 use chrono::NaiveDate;
 use events::{KeyScope, RoomId, UserId};
 
-use crate::database::LookKept;
+use crate::database::{KeptRow, LookKept};
 use crate::error::VaultError;
 use crate::vault::Vault;
 
@@ -73,6 +73,29 @@ impl Vault {
     /// what can't be opened any more is not in it.
     pub async fn kept(&self, room: RoomId, today: NaiveDate) -> Result<Vec<Kept>, VaultError> {
         let rows = self.database().kept(room, today).await?;
+        self.open_kept(room, rows).await
+    }
+
+    /// The rooms in which anything is kept of a user.
+    pub async fn rooms_with_kept(&self, user: UserId) -> Result<Vec<RoomId>, VaultError> {
+        self.database().rooms_with_kept(user).await
+    }
+
+    /// What is kept of one user in one room on `today`, one batch at a time, since all may be much:
+    /// the one after `after`, or the first.
+    pub async fn next_kept(
+        &self,
+        room: RoomId,
+        user: UserId,
+        after: Option<&Kept>,
+        today: NaiveDate,
+    ) -> Result<Option<Kept>, VaultError> {
+        let after = after.map(|kept| (kept.stream.as_str(), kept.received_us, kept.first_seq));
+        let row = self.database().next_kept((room, user), after, today).await?;
+        Ok(self.open_kept(room, Vec::from_iter(row)).await?.pop())
+    }
+
+    async fn open_kept(&self, room: RoomId, rows: Vec<KeptRow>) -> Result<Vec<Kept>, VaultError> {
         let scopes: Vec<KeyScope> = rows.iter().map(|row| KeyScope::User(row.user())).collect();
         let keys = self.keys(&scopes).await?;
         let mut all = Vec::with_capacity(rows.len());

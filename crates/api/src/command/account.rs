@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use events::Rejection;
 use events::command::Created;
 use events::sealed::Clear;
 use events::user::TokenKind;
 use events::user::command::account::{ChangeNames, ChangePassword, DeleteUser};
 use events::user::command::register::{Register, checked_email, checked_username};
-use events::{Rejection, UserId};
 use projector::UserRow;
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ use crate::auth::Caller;
 use crate::bootstrap;
 use crate::error::{ApiError, FieldError};
 use crate::extract::{Asked, Open};
-use crate::guesses::Guess;
+use crate::guesses::{Guess, Proof};
 use crate::password::{self, Lane};
 use crate::secret::Secret;
 use crate::state::App;
@@ -208,7 +208,7 @@ pub(crate) async fn change_password(
     if !errors.is_empty() {
         return Err(ApiError::Invalid(errors));
     }
-    let passwords = Some(verify_own(&app, user, current).await?);
+    let passwords = Some(verify_own(&app, &asked.caller, current).await?);
     let hash = app.passwords.hash(Lane::Known, new, || Ok(())).await?;
     let command = ChangePassword { user, password_hash: Clear::new(hash), passwords };
     app.submit(&asked.ask, command).await?;
@@ -222,15 +222,16 @@ pub(crate) async fn delete_me(
 ) -> Result<StatusCode, ApiError> {
     let Goodbye { password, erase_content } = asked.body;
     let user = asked.caller.user;
-    verify_own(&app, user, password).await?;
+    verify_own(&app, &asked.caller, password).await?;
     app.submit(&asked.ask, DeleteUser { user, erase_content }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// One's own password, asked again; says which of one's passwords it is. A stolen token can't be
 /// used to guess it: wrong ones count.
-async fn verify_own(app: &App, user: UserId, password: Secret) -> Result<u32, ApiError> {
-    let guess = Guess::at_own(app, user)?;
+async fn verify_own(app: &App, caller: &Caller, password: Secret) -> Result<u32, ApiError> {
+    let user = caller.user;
+    let guess = Guess::at_own(app, user, Proof::LogIn(caller.token))?;
     let compared = app.compare(guess, Some(user), password).await?;
     if compared.verified.right {
         guess.was_right(app, user);

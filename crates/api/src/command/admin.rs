@@ -71,13 +71,18 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /users/{id}`.
+/// `DELETE /users/{id}`; one's own account goes by its password alone, so that a stolen log-in of
+/// an administrator can't end it.
 pub(crate) async fn delete(
     State(app): State<App>,
     In(user): In<UserId>,
     asked: Asked<Erasure>,
 ) -> Result<StatusCode, ApiError> {
     asked.caller.must_be_admin()?;
+    if user == asked.caller.user {
+        let detail = "this is your own account: DELETE /users/me ends it, with your password";
+        return Err(ApiError::Forbidden(detail));
+    }
     let erase_content = asked.body.erase_content;
     app.submit(&asked.ask, DeleteUser { user, erase_content }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -20,9 +20,9 @@ use crate::extract::{Asked, In, Nothing, Params, ask, read_body};
 use crate::keeper;
 use crate::state::{App, Ask};
 
-const LANDMARKS: &str = "application/vnd.signcall.landmarks";
+pub(crate) const LANDMARKS: &str = "application/vnd.signcall.landmarks";
 const IMAGES: &str = "application/vnd.signcall.images";
-const POSE: &str = "application/x-pose";
+pub(crate) const POSE: &str = "application/x-pose";
 const EXPECTED: &str =
     "application/vnd.signcall.landmarks, application/vnd.signcall.images or application/x-pose";
 

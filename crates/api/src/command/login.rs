@@ -276,6 +276,13 @@ async fn log_in(
         tracing::info!(request_id = open.context.id(), ?name, "a log-in was refused");
         return Err(wrong);
     };
+    // Refused by what is known here already, so that it takes no longer than a wrong password. It is
+    // decided again at the log's end.
+    let now = app.now();
+    let locked = app.look(|state| state.users.get(user).is_some_and(|user| user.is_locked(now)));
+    if locked && !guess.is_known() {
+        return Err(refused_by_lock(wrong));
+    }
     activity::write_failures_of(app, user).await;
     let (token, secret) = app.new_token(kind)?;
     let rehashed = rehashed.map(Clear::new);
@@ -289,17 +296,19 @@ async fn log_in(
             tracing::info!(request_id = open.context.id(), %user, "logged in");
             Ok((user, secret, accepted.time))
         }
-        // Right, and refused all the same: new devices are locked out, or the password has just
-        // become another. It counts against whoever guesses on, and not as a wrong one.
-        Err(ApiError::Rejected(Rejection::LoggedOut)) => {
-            metrics::counter!("signcall_logins_total", "outcome" => "locked").increment(1);
-            Err(wrong)
-        }
+        Err(ApiError::Rejected(Rejection::LoggedOut)) => Err(refused_by_lock(wrong)),
         Err(error) => {
             guess.give_back(app);
             Err(error)
         }
     }
+}
+
+/// Right, and refused all the same: new devices are locked out, or the password has just become
+/// another. It counts against whoever guesses on, and not as a wrong one.
+fn refused_by_lock(wrong: ApiError) -> ApiError {
+    metrics::counter!("signcall_logins_total", "outcome" => "locked").increment(1);
+    wrong
 }
 
 /// How a password compared with what is stored.

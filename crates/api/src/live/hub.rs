@@ -8,6 +8,7 @@ use events::room::{Phase, RoomEvent};
 use events::{Event, Position, Rejection, RoomId, Subject, Timestamp, UserId};
 use parking_lot::Mutex;
 use streams::LiveMessage;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -172,8 +173,7 @@ impl Hub {
 }
 
 /// Passes on what comes between processes, and looks at every commit, until the server stops.
-pub(crate) async fn run(app: App) {
-    let mut live = app.live.subscribe();
+pub(crate) async fn run(app: App, mut live: Receiver<Arc<LiveMessage>>) {
     let mut commits = app.follower.subscribe();
     let mut tick = tokio::time::interval(LOOK_EVERY);
     loop {

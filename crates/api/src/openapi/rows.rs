@@ -8,6 +8,7 @@ use super::schema::{count, flag, id, list, one_of, or_null, reference, row, text
 pub(super) fn all() -> Vec<(&'static str, Value)> {
     let mut all = basics();
     all.extend(accounts());
+    all.extend(export());
     all.extend(rooms());
     all.extend(texts());
     all
@@ -79,6 +80,27 @@ fn accounts() -> Vec<(&'static str, Value)> {
                 [("secret", secret()), ("path", text()), ("expires_at", time())],
             ),
         ),
+    ]
+}
+
+/// Everything about oneself, and what is in no other answer.
+fn export() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "KeptLandmarks",
+            row(
+                "Frames that the user allowed to be kept, as they were sent.",
+                [
+                    ("room_id", id()),
+                    ("stream", text()),
+                    ("first_seq", count()),
+                    ("received_at", time()),
+                    ("kept_until", or_null(&json!({ "type": "string", "format": "date" }))),
+                    ("media_type", text()),
+                    ("data", json!({ "type": "string", "contentEncoding": "base64" })),
+                ],
+            ),
+        ),
         (
             "Export",
             row(
@@ -92,6 +114,9 @@ fn accounts() -> Vec<(&'static str, Value)> {
                     ("message_revisions", list(&reference("MessageRevision"))),
                     ("transcripts", list(&reference("Transcript"))),
                     ("transcript_revisions", list(&reference("TranscriptRevision"))),
+                    ("corrections", list(&reference("Transcript"))),
+                    ("former_corrections", list(&reference("TranscriptRevision"))),
+                    ("kept_landmarks", list(&reference("KeptLandmarks"))),
                     ("webhooks", list(&reference("Webhook"))),
                     ("events", list(&reference("Event"))),
                 ],

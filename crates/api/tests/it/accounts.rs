@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::PASSWORD;
+use crate::client::{Client, PASSWORD};
 use crate::server::{Server, until};
 
 #[tokio::test]
@@ -113,8 +113,16 @@ async fn administrators_see_users_and_cannot_lock_themselves_out() {
     let block = json!({ "reason": "" });
     admin.post(&format!("/users/{root}/block"), &block).await.refused(403, "forbidden");
     admin.delete(&format!("/users/{root}/admin")).await.refused(403, "forbidden");
+    admin.put(&format!("/users/{root}/admin"), &json!({})).await.refused(403, "forbidden");
+    let link = format!("/users/{root}/password-reset");
+    admin.post(&link, &json!({})).await.refused(403, "forbidden");
+    admin.delete(&format!("/users/{root}")).await.refused(403, "forbidden");
     admin.put(&format!("/users/{id}/admin"), &json!({})).await.expect(204);
     bob.get("/users").await.expect(200);
+    // Two administrators, and still none of them ends their own account without its password.
+    let own = admin.delete(&format!("/users/{root}")).await.refused(403, "forbidden");
+    assert!(own["detail"].as_str().unwrap().contains("DELETE /users/me"), "{own}");
+    admin.get("/users/me").await.expect(200);
     bob.delete(&format!("/users/{root}/admin")).await.expect(204);
     admin.get("/users").await.refused(403, "forbidden");
     let goodbye = json!({ "password": PASSWORD });
@@ -127,27 +135,33 @@ async fn administrators_see_users_and_cannot_lock_themselves_out() {
 #[tokio::test]
 async fn activity_is_written_down_once_a_minute() {
     let server = Server::start().await;
-    let ada = server.user("ada").await;
+    let (ada, bob) = (server.user("ada").await, server.user("bob").await);
     let seen = async || {
+        bob.get("/users/me").await.expect(200);
         let me = ada.get("/users/me").await.expect(200);
         me["last_seen"].as_str().unwrap().to_owned()
     };
     let first = seen().await;
     server.pass(61);
     until("last_seen moves", async || seen().await > first).await;
+    // It is among what is stored about her, without what it says of others.
+    let mine = ada.get("/users/me/export").await.expect(200);
+    let told = mine["events"].as_array().unwrap().iter().find(|one| one["type"] == "users.seen");
+    let told = told.unwrap()["data"]["seen"].as_array().unwrap().clone();
+    assert_eq!((told.len(), &told[0][0]), (1, &json!(ada.id().await)));
 }
 
 #[tokio::test]
 async fn one_name_goes_to_one_of_many_who_ask_at_once() {
     let server = Server::with(crate::server::unthrottled()).await;
-    let mut elsewhere = server.anonymous();
-    elsewhere.address = server.serve().await;
+    let here = server.anonymous();
+    let elsewhere = Client { address: server.serve().await, ..here.clone() };
     let body = |n: usize| {
         let email = format!("{n}@example.org");
         json!({ "username": "ada", "email": email, "password": PASSWORD })
     };
     let ask = async |n: usize| {
-        let client = if n.is_multiple_of(2) { server.anonymous() } else { elsewhere.clone() };
+        let client = if n.is_multiple_of(2) { &here } else { &elsewhere };
         loop {
             let status = client.post("/users", &body(n)).await.status.as_u16();
             // The hashing queue is short, and says so.
@@ -156,7 +170,48 @@ async fn one_name_goes_to_one_of_many_who_ask_at_once() {
             }
         }
     };
-    let answers = futures::future::join_all((0..60).map(ask)).await;
+    let answers = futures::future::join_all((0..1000).map(ask)).await;
     assert_eq!(answers.iter().filter(|status| **status == 201).count(), 1, "{answers:?}");
-    assert_eq!(answers.iter().filter(|status| **status == 409).count(), 59);
+    assert_eq!(answers.iter().filter(|status| **status == 409).count(), 999);
+}
+
+#[tokio::test]
+async fn a_link_of_somebody_blocked_is_gone_like_any_other() {
+    let server = Server::start().await;
+    let (admin, bob) = (server.admin().await, server.user("bob").await);
+    let user = format!("/users/{}", bob.id().await);
+    let link = admin.post(&format!("{user}/password-reset"), &json!({})).await.expect(201);
+    let link = format!("/password-resets/{}", link["secret"].as_str().unwrap());
+    admin.post(&format!("{user}/block"), &json!({ "reason": "spam" })).await.expect(204);
+    let new = json!({ "new": "an entirely different sentence" });
+    let stranger = server.anonymous();
+    let unknown = "/password-resets/0123456789abcdef0123456789abcdef";
+    let never = stranger.put(unknown, &new).await.refused(410, "gone");
+    assert_eq!(stranger.put(&link, &new).await.refused(410, "gone")["detail"], never["detail"]);
+    admin.post(&format!("{user}/password-reset"), &json!({})).await.refused(403, "blocked");
+    admin.post(&format!("{user}/unblock"), &json!({})).await.expect(204);
+    stranger.put(&link, &new).await.refused(410, "gone");
+    server.anonymous().log_in("bob", PASSWORD).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_lock_that_is_over_is_shown_no_more() {
+    let server =
+        Server::with(api::ApiConfig { lock_after: 3, ..crate::server::unthrottled() }).await;
+    let ada = server.user("ada").await;
+    for _ in 0..3 {
+        server.anonymous().log_in("ada", "a wrong password").await.expect(401);
+    }
+    let me = async || ada.get("/users/me").await.expect(200);
+    until("the lock", async || me().await["login_locked_until"].is_string()).await;
+    server.pass(1801);
+    server.reactor(reactor::Targets { private: false, http: false }).await;
+    let renewed = server.with_token(ada.token.as_deref().unwrap());
+    until("the lock is over", async || {
+        let me = renewed.get("/users/me").await.expect(200);
+        me["login_locked_until"].is_null() && me["failed_login_attempts"] == 3
+    })
+    .await;
+    let row = server.store.user(events::UserId::new(ada.id().await)).await.unwrap().unwrap();
+    assert_eq!((row.login_locked_until, row.failed_login_attempts), (None, 3));
 }

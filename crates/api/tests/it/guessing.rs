@@ -115,6 +115,33 @@ async fn a_stolen_token_does_not_help_to_guess_the_password() {
 }
 
 #[tokio::test]
+async fn the_thief_of_a_token_stands_in_the_way_of_no_device_and_no_other_log_in() {
+    let mut config = quick();
+    config.throttles.own_passwords = Rate { burst: 2, per_minute: 1 };
+    let server = Server::with(config).await;
+    let registered = server.anonymous().register("ada").await;
+    let known = device(&server, &registered);
+    let stolen = server.with_token(registered.expect(201)["token"].as_str().unwrap());
+    let other = known.log_in("ada", PASSWORD).await;
+    let another = device(&server, &other);
+    let other = server.with_token(other.expect(201)["token"].as_str().unwrap());
+    let guess = json!({ "current": "a wrong password", "new": NEW });
+    for _ in 0..2 {
+        stolen.put("/users/me/password", &guess).await.refused(403, "wrong_password");
+    }
+    stolen.put("/users/me/password", &guess).await.refused(429, "throttled");
+    known.log_in("ada", PASSWORD).await.expect(201);
+    // Nor does one device in that of another.
+    for _ in 0..2 {
+        another.log_in("ada", "a wrong password").await.refused(401, "invalid_credentials");
+    }
+    another.log_in("ada", PASSWORD).await.refused(429, "throttled");
+    known.log_in("ada", PASSWORD).await.expect(201);
+    let change = json!({ "current": PASSWORD, "new": NEW });
+    other.put("/users/me/password", &change).await.expect(204);
+}
+
+#[tokio::test]
 async fn right_passwords_use_up_nothing() {
     let mut config = unthrottled();
     config.throttles.wrong_passwords = Rate { burst: 2, per_minute: 1 };

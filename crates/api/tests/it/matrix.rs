@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use api::Who;
+use api::{Route, Who};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -13,8 +13,38 @@ use crate::client::{Client, PASSWORD};
 use crate::server::{Server, unthrottled};
 
 const TABLE: &str = include_str!("matrix.txt");
-const PRINCIPALS: [&str; 7] =
-    ["anonymous", "expired", "blocked", "outsider", "participant", "owner", "admin"];
+/// `guest` is admitted to the room, `waiting` is in its lobby; `removed` and `left` were in it.
+const PRINCIPALS: [&str; 11] = [
+    "anonymous",
+    "expired",
+    "blocked",
+    "outsider",
+    "removed",
+    "left",
+    "waiting",
+    "guest",
+    "participant",
+    "owner",
+    "admin",
+];
+/// What of a room those in its lobby may: look at it, and go.
+const IN_THE_LOBBY: [&str; 2] = ["GET /rooms/{code}", "DELETE /rooms/{code}/participants/me"];
+/// What a guest may beyond the room: see to their own log-in, and see what is their own.
+const GUESTS_OWN: [&str; 13] = [
+    "GET /tokens",
+    "DELETE /tokens",
+    "POST /tokens/current/renew",
+    "DELETE /tokens/current",
+    "DELETE /tokens/{id}",
+    "DELETE /sessions/current",
+    "GET /ice-servers",
+    "POST /live-tickets",
+    "GET /users/me",
+    "GET /users/me/export",
+    "GET /models",
+    "GET /rooms",
+    "GET /webhooks",
+];
 
 /// A body with which the route would do something, so that only the caller decides.
 fn body(method: &Method, path: &str) -> Value {
@@ -67,13 +97,26 @@ impl Scene {
         let expired = server.anonymous().log_in("expired", PASSWORD).await.expect(201);
         let expired = server.with_token(expired["token"].as_str().unwrap());
         people.insert("admin", server.admin().await);
-        for name in ["blocked", "outsider", "participant", "owner"] {
+        for name in ["blocked", "outsider", "removed", "left", "waiting", "participant", "owner"] {
             people.insert(name, server.user(name).await);
         }
         let code = people["owner"].room().await;
-        for client in [&expired, &people["blocked"], &people["participant"]] {
-            client.join(&code).await.expect(201);
+        for name in ["blocked", "removed", "left", "participant"] {
+            people[name].join(&code).await.expect(201);
         }
+        expired.join(&code).await.expect(201);
+        let (room, owner) = (format!("/rooms/{code}"), &people["owner"]);
+        let join = format!("{room}/participants");
+        let removed = people["removed"].id().await;
+        owner.delete(&format!("{join}/{removed}")).await.expect(204);
+        people["left"].delete(&format!("{join}/me")).await.expect(204);
+        owner.patch(&room, &json!({ "guests": true })).await.expect(200);
+        let guest = server.anonymous().post(&join, &json!({ "display_name": "Grandma" })).await;
+        let guest = server.with_token(guest.expect(201)["token"].as_str().unwrap());
+        owner.patch(&room, &json!({ "lobby": true })).await.expect(200);
+        people["waiting"].join(&code).await.expect(202);
+        owner.patch(&room, &json!({ "lobby": false })).await.expect(200);
+        people.insert("guest", guest);
         let second = server.anonymous().log_in("participant", PASSWORD).await.expect(201);
         let second = server.with_token(second["token"].as_str().unwrap());
         let tokens = second.get("/tokens").await.expect(200);
@@ -119,13 +162,16 @@ impl Scene {
 }
 
 /// Whether the router's word on a route means that such a caller is refused.
-fn is_refused(who: Who, principal: &str) -> bool {
+fn is_refused(route: &Route, principal: &str) -> bool {
+    let name = format!("{} {}", route.method, route.path);
     let nobody = ["anonymous", "expired", "blocked"].contains(&principal);
-    match who {
+    let outside = ["outsider", "removed", "left"].contains(&principal);
+    let waits = principal == "waiting" && !IN_THE_LOBBY.contains(&name.as_str());
+    match route.who {
         Who::Anyone => false,
-        Who::User => nobody,
-        Who::Reader | Who::Participant => nobody || principal == "outsider",
-        Who::Owner => nobody || ["outsider", "participant"].contains(&principal),
+        Who::User => nobody || (principal == "guest" && !GUESTS_OWN.contains(&name.as_str())),
+        Who::Reader | Who::Participant => nobody || outside || waits,
+        Who::Owner => !["owner", "admin"].contains(&principal),
         Who::Admin => principal != "admin",
     }
 }
@@ -139,7 +185,7 @@ async fn every_route_is_open_to_those_in_the_table_alone() {
             let status = scene.attempt(&route.method, route.path, who).await;
             assert!(!status.is_server_error(), "{status}");
             let refused = [401, 403, 404].contains(&status.as_u16());
-            let allowed = refused || !is_refused(route.who, who);
+            let allowed = refused || !is_refused(&route, who);
             assert!(allowed, "{who}: {} {} answered {status}", route.method, route.path);
             write!(found, "{} ", status.as_u16()).unwrap();
             if route.method != Method::GET && status.is_success() {

@@ -8,7 +8,10 @@ use crate::client::{Client, PASSWORD};
 use crate::server::{Server, quick, unthrottled, until};
 
 /// How often somebody is blocked, unless `SIGNCALL_TRIALS` says.
-const BLOCKS: usize = 10;
+const BLOCKS: usize = 100;
+/// Reads that are timed while log-ins wait, and within what time all but one in a hundred answer.
+const READS: usize = 200;
+const READ_WITHIN: Duration = Duration::from_millis(50);
 /// Log-ins of a known and of an unknown name, each, unless `SIGNCALL_TRIALS` says.
 const ATTEMPTS: usize = 15;
 
@@ -30,7 +33,7 @@ async fn socket_event_stream_cookie_and_two_tokens_end_within_a_second_of_a_bloc
     let server = Server::with(unthrottled()).await;
     let admin = server.admin().await;
     let elsewhere = server.serve().await;
-    let (blocks, mut longest) = (trials(BLOCKS), Duration::ZERO);
+    let (blocks, mut times) = (trials(BLOCKS), Vec::new());
     for number in 0..blocks {
         let name = format!("bob{number}");
         let bob = server.user(&name).await;
@@ -63,38 +66,14 @@ async fn socket_event_stream_cookie_and_two_tokens_end_within_a_second_of_a_bloc
         assert_eq!(socket.close_code().await, 4403);
         assert_eq!(events.next_of("close").await.1["data"]["code"], 4403);
         assert!(events.next().await.is_none());
-        longest = longest.max(began.elapsed());
-        assert!(longest < Duration::from_secs(1), "{longest:?}");
-    }
-    println!("{blocks} blocks; the longest took {longest:?} until all five were dead");
-}
-
-#[tokio::test]
-async fn log_ins_that_wait_slow_no_other_read() {
-    let config = api::ApiConfig { bcrypt_cost: 9, ..unthrottled() };
-    let server = Server::with(config).await;
-    let ada = server.user("ada").await;
-    let attempts = (0..200).map(|_| {
-        let client = server.anonymous();
-        tokio::spawn(async move { client.log_in("nobody", "a wrong password").await })
-    });
-    let attempts: Vec<_> = attempts.collect();
-    let mut times = Vec::new();
-    for _ in 0..50 {
-        let began = Instant::now();
-        ada.get("/users/me").await.expect(200);
         times.push(began.elapsed());
-    }
-    let mut refused = 0;
-    for attempt in attempts {
-        let answer = attempt.await.unwrap();
-        refused += usize::from(answer.status == 503);
-        assert!(answer.status == 401 || !answer.header("retry-after").is_empty());
+        // Each of them, not most.
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(1), "block {number} of {blocks} took {took:?}");
     }
     times.sort_unstable();
-    // One hash takes longer than this; so do all of them, one after the other, by far.
-    assert!(times[25] < Duration::from_millis(100), "{times:?}");
-    assert!(refused > 0, "the queue is bounded");
+    let (median, longest) = (times[blocks / 2], times[blocks - 1]);
+    println!("{blocks} blocks until all five were dead: median {median:?}, longest {longest:?}");
 }
 
 #[tokio::test]
@@ -154,5 +133,39 @@ async fn if_match_guards_rooms_messages_and_transcripts() {
         assert_ne!(newer, tag);
         seen.patch(&path, &change).await.refused(412, "stale");
         assert_eq!(ada.get(&path).await.header("etag"), newer);
+    }
+}
+
+/// What is timed closely, with nothing beside it.
+mod alone {
+    use super::*;
+
+    #[tokio::test]
+    async fn log_ins_that_wait_slow_no_other_read() {
+        let config = api::ApiConfig { bcrypt_cost: 9, ..unthrottled() };
+        let server = Server::with(config).await;
+        let ada = server.user("ada").await;
+        let attempts = (0..200).map(|_| {
+            let client = server.anonymous();
+            tokio::spawn(async move { client.log_in("nobody", "a wrong password").await })
+        });
+        let attempts: Vec<_> = attempts.collect();
+        let mut times = Vec::new();
+        for _ in 0..READS {
+            let began = Instant::now();
+            ada.get("/users/me").await.expect(200);
+            times.push(began.elapsed());
+        }
+        let mut refused = 0;
+        for attempt in attempts {
+            let answer = attempt.await.unwrap();
+            refused += usize::from(answer.status == 503);
+            assert!(answer.status == 401 || !answer.header("retry-after").is_empty());
+        }
+        times.sort_unstable();
+        let p99 = times[READS * 99 / 100 - 1];
+        println!("{READS} reads beside 200 log-ins: p99 {p99:?}, longest {:?}", times[READS - 1]);
+        assert!(p99 < READ_WITHIN, "{times:?}");
+        assert!(refused > 0, "the queue is bounded");
     }
 }

@@ -179,6 +179,21 @@ async fn everything_about_me_is_in_one_file() {
     ada.post("/webhooks", &json!({ "url": "https://example.org/hook" })).await.expect(201);
     bob.say(&code, "not mine").await.expect(201);
     bob.say(&code, "his").await.expect(201);
+    // What is kept of her, in a room that she has left meanwhile too.
+    let (user, room) = (events::UserId::new(ada.id().await), events::RoomId::new(7));
+    let kept = |first_seq: u64, bytes: Vec<u8>| vault::Kept {
+        room,
+        user,
+        stream: "camera".to_owned(),
+        first_seq,
+        received_us: server.now().micros(),
+        day: server.now().day(),
+        until: None,
+        pose: false,
+        bytes,
+    };
+    let long = vec![7; 500_000];
+    server.vault.keep(&[kept(0, b"landmarks".to_vec()), kept(8, long.clone())]).await.unwrap();
     let file = ada.get("/users/me/export").await;
     assert!(!file.text.contains("not mine") && !file.text.contains("$2"));
     let file = file.expect(200);
@@ -189,6 +204,11 @@ async fn everything_about_me_is_in_one_file() {
     assert_eq!(file["tokens"].as_array().unwrap().len(), 1);
     assert_eq!(file["message_revisions"][0]["msg_content"], "first thought");
     assert_eq!(file["webhooks"][0]["url"], "https://example.org/hook");
+    let kept = file["kept_landmarks"].as_array().unwrap();
+    assert_eq!((kept.len(), &kept[0]["room_id"], &kept[1]["first_seq"]), (2, &json!(7), &json!(8)));
+    assert_eq!(kept[0]["media_type"], "application/vnd.signcall.landmarks");
+    assert_eq!(kept[0]["data"], "bGFuZG1hcmtz");
+    assert_eq!(kept[1]["data"].as_str().unwrap().len(), long.len().div_ceil(3) * 4);
     let events = file["events"].as_array().unwrap();
     let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert!(types.starts_with(&["webhook.created"]) && types.ends_with(&["user.registered"]));

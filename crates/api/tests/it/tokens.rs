@@ -112,6 +112,24 @@ async fn a_ticket_opens_one_socket_once() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_was_used_is_good_for_nothing_at_a_process_that_began_afterwards() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    let ticket = async || {
+        let ticket = ada.post("/live-tickets", &json!({})).await.expect(201);
+        format!("?ticket={}", ticket["ticket"].as_str().unwrap())
+    };
+    let used = ticket().await;
+    let mut socket = server.anonymous().socket(&code, &used).await.unwrap();
+    socket.next_of("ready").await;
+    let restarted = crate::client::Client::new(server.serve().await, None);
+    assert!(restarted.socket(&code, &used).await.is_err(), "it may have been used, and was");
+    let mut socket = restarted.socket(&code, &ticket().await).await.unwrap();
+    socket.next_of("ready").await;
+}
+
+#[tokio::test]
 async fn tickets_and_presence_hold_at_every_api_process() {
     let test = "api tokens::tickets_and_presence_hold_at_every_api_process";
     two_processes(&Server::start().await).await;

@@ -19,6 +19,7 @@ pub enum UserEvent {
     TokensRevoked(TokensRevoked),
     LoginFailed(LoginFailed),
     LoginFailuresCleared(LoginFailuresCleared),
+    LoginLockExpired(LoginLockExpired),
     PasswordChanged(PasswordChanged),
     PasswordRehashed(PasswordChanged),
     UsernameChanged(UsernameChanged),
@@ -114,6 +115,11 @@ payloads! {
     }
     /// The counter and the lock are back at nothing.
     LoginFailuresCleared {
+        /// Whose account.
+        user_id: UserId,
+    }
+    /// The lock after too many wrong passwords is over; the counter stands until a log-in.
+    LoginLockExpired {
         /// Whose account.
         user_id: UserId,
     }
@@ -239,6 +245,7 @@ impl UserEvent {
             | Self::TokensRevoked(_)
             | Self::LoginFailed(_)
             | Self::LoginFailuresCleared(_)
+            | Self::LoginLockExpired(_)
             | Self::ResetRequested(_)
             | Self::AdminGranted(_)
             | Self::AdminRevoked(_)
@@ -260,6 +267,7 @@ impl UserEvent {
             | Self::TokensRevoked(_)
             | Self::LoginFailed(_)
             | Self::LoginFailuresCleared(_)
+            | Self::LoginLockExpired(_)
             | Self::PasswordChanged(_)
             | Self::PasswordRehashed(_)
             | Self::UsernameChanged(_)
@@ -284,6 +292,7 @@ impl UserEvent {
             Self::TokensRevoked(e) => Some(e.user_id),
             Self::LoginFailed(e) => Some(e.user_id),
             Self::LoginFailuresCleared(e) => Some(e.user_id),
+            Self::LoginLockExpired(e) => Some(e.user_id),
             Self::PasswordChanged(e) | Self::PasswordRehashed(e) => Some(e.user_id),
             Self::UsernameChanged(e) => Some(e.user_id),
             Self::EmailChanged(e) => Some(e.user_id),

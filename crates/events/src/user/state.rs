@@ -112,6 +112,11 @@ impl User {
         }
     }
 
+    /// Whether new devices are refused after too many wrong passwords.
+    pub fn is_locked(&self, now: Timestamp) -> bool {
+        self.login_locked_until.is_some_and(|until| until > now)
+    }
+
     /// The token of that id.
     pub fn token(&self, id: TokenId) -> Option<&Token> {
         self.tokens.iter().find(|token| token.id == id)
@@ -227,6 +232,7 @@ impl Users {
             UserEvent::TokenRenewed(_)
             | UserEvent::LoginFailed(_)
             | UserEvent::LoginFailuresCleared(_)
+            | UserEvent::LoginLockExpired(_)
             | UserEvent::PasswordChanged(_)
             | UserEvent::PasswordRehashed(_)
             | UserEvent::ResetRequested(_)
@@ -261,6 +267,7 @@ impl Users {
                 user.failed_login_attempts = 0;
                 user.login_locked_until = None;
             }
+            UserEvent::LoginLockExpired(_) => user.login_locked_until = None,
             UserEvent::PasswordChanged(e) => {
                 user.password_hash = e.password_hash.clone();
                 user.passwords = user.passwords.saturating_add(1);
@@ -284,7 +291,13 @@ impl Users {
                 self.admins -= usize::from(user.is_admin);
                 user.is_admin = false;
             }
-            UserEvent::Blocked(e) => user.standing = Standing::Blocked { reason: e.reason.clone() },
+            UserEvent::Blocked(e) => {
+                user.standing = Standing::Blocked { reason: e.reason.clone() };
+                // Else it would be good again after an unblock, and tell a stranger of the block.
+                if let Some(reset) = user.reset.take() {
+                    self.by_reset.remove(&reset.digest);
+                }
+            }
             UserEvent::Unblocked(_) => {
                 user.standing = Standing::Good;
                 user.failed_login_attempts = 0;

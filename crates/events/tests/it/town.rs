@@ -77,6 +77,7 @@ pub(crate) fn command(
         Command::User(UserCommand::RecordLoginFailures(_) | UserCommand::RecordSeen(_)) => {
             Actor::System(SystemRole::Api)
         }
+        Command::User(UserCommand::ExpireLock(_)) => Actor::System(SystemRole::Reactor),
         Command::User(_) | Command::Room(_) | Command::Webhook(_) if who > 250 => {
             Actor::System(SystemRole::Operator)
         }
@@ -95,6 +96,16 @@ fn of_text(newest: Newest, what: u8, other: UserId) -> (Actor, Command) {
         _ => transcript::CorrectTranscript { room, transcript, text, expected }.into(),
     };
     (actor, command)
+}
+
+/// Wrong passwords, or the end of the lock that they brought.
+fn of_lock(state: &State, user: UserId, now: Timestamp) -> Command {
+    match state.users.get(user).and_then(|user| user.login_locked_until) {
+        Some(until) if until <= now => login::ExpireLock { user, until }.into(),
+        Some(_) | None => {
+            login::RecordLoginFailures { user, attempts: 3, lock_after: 5, lock_s: 60 }.into()
+        }
+    }
 }
 
 fn of_user(
@@ -146,7 +157,7 @@ fn of_user(
             let passwords = state.users.get(user).map_or(1, |user| user.passwords);
             login::LogIn { user, token, passwords, known_device: false, rehashed }.into()
         }
-        4 => login::RecordLoginFailures { user, attempts: 3, lock_after: 5, lock_s: 60 }.into(),
+        4 => of_lock(state, user, now),
         5 => login::RecordSeen { seen: vec![(user, now)] }.into(),
         6 => token::RenewToken { user, token: token_id, lifetime_s: 600, when_left_s: 60 }.into(),
         7 => token::RevokeToken { token: token_id }.into(),

@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::read::{Listing, Order, Page};
 use crate::store::Store;
 use crate::value::{Value, record};
-use crate::work::{Expiry, Work};
+use crate::work::{Expiry, Work, ints};
 
 record! {
     /// A row of `message`.
@@ -176,15 +176,26 @@ impl Store {
         self.page("user_id = $1", args, Order::OldestFirst, page).await
     }
 
-    /// The former texts of what a user wrote in any room, oldest first, up to `limit`.
-    pub async fn message_revisions_of(
+    /// The former texts of these messages, oldest first, a page at a time: those after this
+    /// message's of this number.
+    pub async fn former_texts(
         &self,
-        user: UserId,
+        messages: &[MessageId],
+        after: Option<(MessageId, u32)>,
         limit: u32,
     ) -> Result<Vec<MessageRevisionRow>, StoreError> {
-        let args = vec![Value::Int(user.get() as i64), Value::Int(i64::from(limit))];
-        let theirs = "message_id IN (SELECT id FROM message WHERE user_id = $1)";
-        self.list(&format!("WHERE {theirs} ORDER BY message_id, revision LIMIT $2"), args).await
+        let theirs = self.dialect().any("message_id", 1);
+        let (id, revision) = after.map_or((0, 0), |(id, revision)| (id.get(), revision));
+        let args = vec![
+            ints(messages.iter().map(|id| id.get())),
+            Value::Int(id as i64),
+            Value::Int(i64::from(revision)),
+        ];
+        let tail = format!(
+            "WHERE {theirs} AND (message_id, revision) > ($2, $3) \
+             ORDER BY message_id, revision LIMIT {limit}"
+        );
+        self.list(&tail, args).await
     }
 
     /// All texts that a message has had, oldest first, the newest included. `None` when the room

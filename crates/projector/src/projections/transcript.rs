@@ -11,7 +11,7 @@ use crate::read::{Listing, Order, Page};
 use crate::search::{self, Search};
 use crate::store::Store;
 use crate::value::{Value, record};
-use crate::work::{Expiry, Work};
+use crate::work::{Expiry, Work, ints};
 
 record! {
     /// A row of `transcript`.
@@ -232,17 +232,56 @@ impl Store {
         self.page("user_id = $1", args, Order::OldestFirst, page).await
     }
 
-    /// The former texts of what a user signed or typed in any room, and of what they corrected of
-    /// others', oldest first, up to `limit`.
-    pub async fn transcript_revisions_of(
+    /// What others signed or typed and a user has given its present text, oldest first.
+    pub async fn transcripts_corrected_by(
         &self,
         user: UserId,
+        page: Page<TranscriptId>,
+    ) -> Result<Listing<TranscriptRow>, StoreError> {
+        let args = vec![Value::Int(user.get() as i64)];
+        let clause = "editor_id = $1 AND (user_id IS NULL OR user_id <> $1)";
+        self.page(clause, args, Order::OldestFirst, page).await
+    }
+
+    /// The former texts of these segments, oldest first, a page at a time: those after this
+    /// segment's of this number.
+    pub async fn former_readings(
+        &self,
+        transcripts: &[TranscriptId],
+        after: Option<(TranscriptId, u32)>,
         limit: u32,
     ) -> Result<Vec<TranscriptRevisionRow>, StoreError> {
-        let args = vec![Value::Int(user.get() as i64), Value::Int(i64::from(limit))];
-        let theirs = "transcript_id IN (SELECT id FROM transcript WHERE user_id = $1)";
-        let tail =
-            format!("WHERE {theirs} OR editor_id = $1 ORDER BY transcript_id, revision LIMIT $2");
+        let theirs = self.dialect().any("transcript_id", 1);
+        let ids = ints(transcripts.iter().map(|id| id.get()));
+        self.readings_after(&theirs, ids, after, limit).await
+    }
+
+    /// The former texts that a user gave to what others signed or typed; as
+    /// [`former_readings`](Self::former_readings).
+    pub async fn former_corrections_by(
+        &self,
+        user: UserId,
+        after: Option<(TranscriptId, u32)>,
+        limit: u32,
+    ) -> Result<Vec<TranscriptRevisionRow>, StoreError> {
+        let own = "SELECT 1 FROM transcript WHERE id = transcript_id AND user_id = $1";
+        let theirs = format!("editor_id = $1 AND NOT EXISTS ({own})");
+        self.readings_after(&theirs, Value::Int(user.get() as i64), after, limit).await
+    }
+
+    async fn readings_after(
+        &self,
+        clause: &str,
+        of: Value,
+        after: Option<(TranscriptId, u32)>,
+        limit: u32,
+    ) -> Result<Vec<TranscriptRevisionRow>, StoreError> {
+        let (id, revision) = after.map_or((0, 0), |(id, revision)| (id.get(), revision));
+        let args = vec![of, Value::Int(id as i64), Value::Int(i64::from(revision))];
+        let tail = format!(
+            "WHERE {clause} AND (transcript_id, revision) > ($2, $3) \
+             ORDER BY transcript_id, revision LIMIT {limit}"
+        );
         self.list(&tail, args).await
     }
 

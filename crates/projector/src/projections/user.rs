@@ -126,6 +126,7 @@ fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
         | UserEvent::TokensRevoked(_)
         | UserEvent::LoginFailed(_)
         | UserEvent::LoginFailuresCleared(_)
+        | UserEvent::LoginLockExpired(_)
         | UserEvent::PasswordChanged(_)
         | UserEvent::PasswordRehashed(_)
         | UserEvent::ResetRequested(_)
@@ -164,6 +165,7 @@ impl UserRow {
                 self.login_locked_until = e.locked_until.or(self.login_locked_until);
             }
             UserEvent::LoginFailuresCleared(_) => self.clear_failures(),
+            UserEvent::LoginLockExpired(_) => self.login_locked_until = None,
             UserEvent::PasswordChanged(e) | UserEvent::PasswordRehashed(e) => {
                 self.password_hash = text(&e.password_hash).unwrap_or_default();
             }

@@ -14,6 +14,7 @@ use events::{
 use crate::world::{OPERATOR, RECOGNIZER, World};
 
 const API: Actor = Actor::System(SystemRole::Api);
+const REACTOR: Actor = Actor::System(SystemRole::Reactor);
 const DAY_S: i64 = 24 * 3600;
 
 /// Numbers that look random and are the same every time.
@@ -155,6 +156,11 @@ impl World {
                 let failed =
                     login::RecordLoginFailures { user, attempts: 4, lock_after: 10, lock_s: 1800 };
                 self.act(API, failed).await;
+                let locked = self.state.users.get(user).and_then(|user| user.login_locked_until);
+                if let Some(until) = locked.filter(|_| dice.roll(2) == 0) {
+                    self.now = self.now.max(until);
+                    self.act(REACTOR, login::ExpireLock { user, until }).await;
+                }
             }
             3 => drop(self.act(actor, token::RevokeTokens {}).await),
             4 => {

@@ -105,7 +105,33 @@ async fn edits_and_corrections_keep_what_was_there(mut world: World, databases: 
     let texts: Vec<_> = read.iter().map(|r| (r.ts_content.as_deref(), r.editor_id)).collect();
     assert_eq!(texts, [(Some("HOUSE"), None), (Some("HOME"), Some(bob))]);
     assert_eq!(store.transcript_revisions(room, TranscriptId::new(1)).await.unwrap(), None);
-    let search = Search::parse("hÓm").unwrap();
+    // As somebody's own data are read: page by page, and what they wrote into others' captions too.
+    let former = store.former_texts(&[message, gone], None, 10).await.unwrap();
+    assert_eq!(former[0].msg_content.as_deref(), Some("first"));
+    let after = former.last().map(|row| (row.message_id, row.revision));
+    assert!(
+        former.len() == 1 && store.former_texts(&[message], after, 1).await.unwrap().is_empty()
+    );
+    let readings = store.former_readings(&[signed], None, 10).await.unwrap();
+    assert_eq!(readings[0].ts_content.as_deref(), Some("HOUSE"));
+    let after = Some((readings[0].transcript_id, readings[0].revision));
+    assert!(store.former_readings(&[signed], after, 10).await.unwrap().is_empty());
+    let corrected = store.transcripts_corrected_by(bob, first(10)).await.unwrap().rows;
+    assert_eq!(corrected[0].ts_content.as_deref(), Some("HOME"));
+    assert!(store.transcripts_corrected_by(ada, first(10)).await.unwrap().rows.is_empty());
+    assert!(store.former_corrections_by(bob, None, 10).await.unwrap().is_empty());
+    let text = Clear::new("HOMES");
+    let correct = transcript::CorrectTranscript { room, transcript: signed, text, expected: None };
+    world.act(Actor::User(ada), correct).await.unwrap();
+    world.append().await;
+    world.projector(&store).catch_up().await.unwrap();
+    assert!(store.transcripts_corrected_by(bob, first(10)).await.unwrap().rows.is_empty());
+    let by_bob = store.former_corrections_by(bob, None, 10).await.unwrap();
+    assert_eq!(by_bob[0].ts_content.as_deref(), Some("HOME"));
+    let after = Some((by_bob[0].transcript_id, by_bob[0].revision));
+    assert!(store.former_corrections_by(bob, after, 10).await.unwrap().is_empty());
+    assert!(store.former_corrections_by(ada, None, 10).await.unwrap().is_empty(), "is ada's own");
+    let search = Search::parse("hÓmes").unwrap();
     let filter = TranscriptFilter { user: Some(ada), q: Some(&search) };
     assert_eq!(store.transcripts(room, filter, first(10)).await.unwrap().rows.len(), 1);
     let filter = TranscriptFilter { user: Some(bob), q: None };

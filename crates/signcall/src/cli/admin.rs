@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 use decider::system_clock;
+use events::sealed::label;
 use events::user::command::account::ChangePassword;
-use events::{Actor, Clear, CommandId, Envelope, SystemRole};
+use events::{Actor, Clear, CommandId, Envelope, KeyScope, SystemRole};
 
 use crate::config::{Config, Options};
 use crate::server::Books;
@@ -57,11 +58,16 @@ async fn reset_password(username: &str, stdin: bool, config: &Config) -> Result<
     let password = if stdin { read_line()? } else { made_up()? };
     let books = Books::open_existing(config).await?;
     let digest = books.secrets.username_digest(username);
-    let Some(user) = books.follower().await?.read(|state| state.users.by_username(digest)) else {
-        bail!("there is no user {username:?}");
-    };
+    let found = books.follower().await?.read(|state| {
+        let user = state.users.by_username(digest)?;
+        Some((user, state.users.get(user)?.email.clone()))
+    });
+    let Some((user, sealed)) = found else { bail!("there is no user {username:?}") };
+    let label = label("user.email", user.get());
+    let email = books.vault.read(KeyScope::User(user), &label, &sealed).await?.into_text();
+    let names = [username, email.as_deref().unwrap_or_default()];
     let cost = config.api.bcrypt_cost;
-    let hash = api::hash_new_password(&books.secrets, cost, username, &password).await?;
+    let hash = api::hash_new_password(&books.secrets, cost, &names, &password).await?;
     let change = ChangePassword { user, password_hash: Clear::new(hash), passwords: None };
     let envelope = Envelope {
         id: CommandId::from_uuid(uuid::Uuid::new_v4()),

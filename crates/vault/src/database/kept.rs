@@ -116,6 +116,37 @@ impl Database {
         }))
     }
 
+    /// The rooms in which anything is kept of a user.
+    pub(crate) async fn rooms_with_kept(&self, user: UserId) -> Result<Vec<RoomId>, VaultError> {
+        const SELECT: &str =
+            "SELECT DISTINCT room_id FROM vault_kept WHERE user_id = $1 ORDER BY 1";
+        let rooms: Vec<i64> = on_pool!(self, pool => {
+            sqlx::query_scalar(SELECT).bind(signed(user.get())).fetch_all(pool).await?
+        });
+        Ok(rooms.into_iter().map(|room| RoomId::new(room.unsigned_abs())).collect())
+    }
+
+    /// The batch that comes after one of the same user in the same room, or the first one, of those
+    /// that are kept on that day.
+    pub(crate) async fn next_kept(
+        &self,
+        (room, user): (RoomId, UserId),
+        after: Option<(&str, i64, u64)>,
+        today: NaiveDate,
+    ) -> Result<Option<KeptRow>, VaultError> {
+        const SELECT: &str = "SELECT user_id, stream, first_seq, received_us, day, until_day, pose, \
+             sealed FROM vault_kept WHERE room_id = $1 AND user_id = $2 AND until_day > $3 \
+             AND (stream, received_us, first_seq) > ($4, $5, $6) \
+             ORDER BY stream, received_us, first_seq LIMIT 1";
+        let (stream, received_us, first_seq) =
+            after.map_or(("", -1, -1), |(stream, at, seq)| (stream, at, signed(seq)));
+        Ok(on_pool!(self, pool => {
+            sqlx::query_as(SELECT).bind(signed(room.get())).bind(signed(user.get()))
+                .bind(today.to_string()).bind(stream).bind(received_us).bind(first_seq)
+                .fetch_optional(pool).await?
+        }))
+    }
+
     /// Deletes what is kept of a participant in a room.
     pub(crate) async fn drop_kept(&self, room: RoomId, user: UserId) -> Result<(), VaultError> {
         const DELETE: &str = "DELETE FROM vault_kept WHERE room_id = $1 AND user_id = $2";

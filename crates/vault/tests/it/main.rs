@@ -294,6 +294,16 @@ async fn kept_landmarks_are_sealed_and_go_with_key_room_retention_and_consent() 
         assert_eq!(vault.kept(RoomId::new(5), late).await.unwrap().len(), 2, "its time is over");
         assert_eq!(vault.expire_kept("2026-03-30".parse().unwrap()).await.unwrap(), 0);
 
+        let mine = UserId::new(1);
+        assert_eq!(vault.rooms_with_kept(mine).await.unwrap(), [RoomId::new(5), RoomId::new(6)]);
+        let (mut one_by_one, room) = (Vec::<Kept>::new(), RoomId::new(5));
+        while let Some(next) = vault.next_kept(room, mine, one_by_one.last(), today).await.unwrap()
+        {
+            one_by_one.push(next);
+        }
+        assert_eq!(one_by_one, all[..2], "in order, of nobody else, of no other room");
+        assert_eq!(vault.next_kept(room, mine, None, late).await.unwrap(), Some(all[1].clone()));
+
         let copy = Place::sqlite();
         vault.copy_to(&copy.url).await.unwrap();
         let copied = Vault::open(&copy.url, &place.secrets).await.unwrap();

@@ -12,7 +12,8 @@ use crate::state::State;
 use crate::subject::Subject;
 use crate::time::Timestamp;
 use crate::user::event::{
-    LoginFailed, LoginFailuresCleared, PasswordChanged, Seen, TokenRevoked, UserEvent,
+    LoginFailed, LoginFailuresCleared, LoginLockExpired, PasswordChanged, Seen, TokenRevoked,
+    UserEvent,
 };
 
 /// Hand out a token to a user whose password was right.
@@ -44,6 +45,16 @@ pub struct RecordLoginFailures {
     pub lock_s: u32,
 }
 
+/// Write down that a lock is over, so that the tables do not show it for ever. The counter stands: it
+/// goes back with a log-in or an unblock alone, and the next wrong password locks again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ExpireLock {
+    /// Whose account.
+    pub user: UserId,
+    /// Until when it was locked.
+    pub until: Timestamp,
+}
+
 /// Write down who was active and when, many at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordSeen {
@@ -59,12 +70,13 @@ pub const SEEN_MAX: usize = 1000;
 impl LogIn {
     pub(crate) fn decide(&self, state: &State, stamp: &mut Stamp) -> Result<Decision, Rejection> {
         let user = state.users.get(self.user).ok_or(Rejection::LoggedOut)?;
+        let shut = user.is_locked(stamp.now) && !self.known_device;
+        if shut || user.passwords != self.passwords {
+            return Err(Rejection::LoggedOut);
+        }
+        // Told last: behind a lock it would say that the password was right.
         if user.is_blocked() {
             return Err(Rejection::Blocked);
-        }
-        let locked = user.login_locked_until.is_some_and(|until| until > stamp.now);
-        if (locked && !self.known_device) || user.passwords != self.passwords {
-            return Err(Rejection::LoggedOut);
         }
         let user_id = self.user;
         let mut events = Vec::new();
@@ -102,13 +114,32 @@ impl RecordLoginFailures {
         }
         let user = existing(state, self.user)?;
         let count = user.failed_login_attempts.saturating_add(self.attempts);
-        let locked = user.login_locked_until.is_some_and(|until| until > stamp.now);
+        let locked = user.is_locked(stamp.now);
         // A lock ends when it was said to, whatever strangers go on trying meanwhile.
         let locks = count >= self.lock_after && !locked;
         let locked_until = locks.then(|| stamp.now.plus_seconds(i64::from(self.lock_s)));
         let failed = LoginFailed { user_id: self.user, attempts: self.attempts, locked_until };
         let events = if self.attempts > 0 { vec![UserEvent::LoginFailed(failed)] } else { vec![] };
         Ok(of_user(self.user, events))
+    }
+}
+
+impl ExpireLock {
+    pub(crate) fn decide(
+        self,
+        state: &State,
+        actor: Actor,
+        stamp: &Stamp,
+    ) -> Result<Decision, Rejection> {
+        if actor != Actor::System(SystemRole::Reactor) {
+            return Err(Rejection::Forbidden("a lock ends by itself".to_owned()));
+        }
+        let user = existing(state, self.user)?;
+        if user.login_locked_until != Some(self.until) || self.until > stamp.now {
+            return Err(Rejection::Forbidden("there is no lock that is over".to_owned()));
+        }
+        let expired = LoginLockExpired { user_id: self.user };
+        Ok(of_user(self.user, vec![UserEvent::LoginLockExpired(expired)]))
     }
 }
 
@@ -136,6 +167,7 @@ mod tests {
     use super::*;
     use crate::scenario::Scenario;
     use crate::user::command::account::ChangePassword;
+    use crate::user::command::admin::Block;
 
     fn log_in(user: UserId, serial: u8) -> LogIn {
         let token = Scenario::token(serial);
@@ -180,6 +212,38 @@ mod tests {
         town.wait(200);
         fail(&mut town, ada, 1);
         assert_eq!(locked(&town), Some(town.now().plus_seconds(1800)));
+    }
+
+    #[test]
+    fn a_lock_tells_nothing_of_a_block() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        let block = Block { user: bob, reason: Clear::new("spam") };
+        town.when(Actor::User(ada), block).unwrap();
+        assert_eq!(town.refused(Actor::Anonymous, log_in(bob, 2)), Rejection::Blocked);
+        fail(&mut town, bob, 10);
+        assert_eq!(town.refused(Actor::Anonymous, log_in(bob, 3)), Rejection::LoggedOut);
+    }
+
+    #[test]
+    fn a_lock_that_is_over_is_written_down_once_and_the_counter_stands() {
+        let mut town = Scenario::new();
+        let ada = town.user("Ada");
+        fail(&mut town, ada, 10);
+        let until = town.now().plus_seconds(1800);
+        let (reactor, expire) =
+            (Actor::System(SystemRole::Reactor), ExpireLock { user: ada, until });
+        town.wait(1799);
+        assert!(matches!(town.refused(reactor, expire), Rejection::Forbidden(_)));
+        town.wait(1);
+        assert!(matches!(town.refused(Actor::User(ada), expire), Rejection::Forbidden(_)));
+        town.when(reactor, expire).unwrap();
+        let user = town.state().users.get(ada).unwrap();
+        assert_eq!((user.failed_login_attempts, user.login_locked_until), (10, None));
+        assert!(matches!(town.refused(reactor, expire), Rejection::Forbidden(_)));
+        fail(&mut town, ada, 1);
+        assert_eq!(town.refused(Actor::Anonymous, log_in(ada, 2)), Rejection::LoggedOut);
+        assert!(matches!(town.refused(reactor, expire), Rejection::Forbidden(_)));
     }
 
     #[test]

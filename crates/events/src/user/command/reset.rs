@@ -41,8 +41,13 @@ impl RequestReset {
         actor: Actor,
         stamp: &Stamp,
     ) -> Result<Decision, Rejection> {
-        if actor != Actor::System(SystemRole::Api) {
-            administrator(state, actor)?;
+        if actor != Actor::System(SystemRole::Api)
+            && administrator(state, actor)? == Some(self.user)
+        {
+            // Else a stolen log-in of an administrator would do instead of the password.
+            let detail = "administrators can't make a link for themselves; change your password \
+                          with the present one, or ask another administrator";
+            return Err(Rejection::Forbidden(detail.to_owned()));
         }
         let user = existing(state, self.user)?;
         if user.guest_of.is_some() {
@@ -73,9 +78,6 @@ impl ResetPassword {
         let user_id = state.users.by_reset(self.digest).ok_or_else(gone)?;
         let user = existing(state, user_id)?;
         user.reset.filter(|reset| reset.expires_at > stamp.now).ok_or_else(gone)?;
-        if user.is_blocked() {
-            return Err(Rejection::Blocked);
-        }
         Ok(of_user(user_id, new_password(user_id, user, &self.password_hash)))
     }
 }
@@ -84,6 +86,7 @@ impl ResetPassword {
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+    use crate::user::command::admin::{Block, Unblock};
 
     fn link(serial: u8) -> TokenDigest {
         TokenDigest::from_bytes([serial; 16])
@@ -119,11 +122,25 @@ mod tests {
         let mut town = Scenario::new();
         let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
         assert!(matches!(town.refused(Actor::User(bob), request(bob, 1)), Rejection::Forbidden(_)));
+        assert!(matches!(town.refused(Actor::User(ada), request(ada, 1)), Rejection::Forbidden(_)));
         town.when(Actor::User(ada), request(bob, 1)).unwrap();
         town.wait(600);
         assert!(matches!(town.refused(Actor::Anonymous, reset(1)), Rejection::Gone(_)));
         town.when(Actor::User(ada), request(bob, 2)).unwrap();
         town.wait(599);
         assert!(town.when(Actor::Anonymous, reset(2)).is_ok());
+    }
+
+    #[test]
+    fn a_block_ends_a_link_for_good_and_tells_its_holder_nothing() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        town.when(Actor::System(SystemRole::Api), request(bob, 1)).unwrap();
+        let block = Block { user: bob, reason: Clear::new("spam") };
+        town.when(Actor::User(ada), block).unwrap();
+        assert!(matches!(town.refused(Actor::Anonymous, reset(1)), Rejection::Gone(_)));
+        assert_eq!(town.refused(Actor::User(ada), request(bob, 2)), Rejection::Blocked);
+        town.when(Actor::User(ada), Unblock { user: bob }).unwrap();
+        assert!(matches!(town.refused(Actor::Anonymous, reset(1)), Rejection::Gone(_)));
     }
 }
