@@ -59,7 +59,7 @@ class Captions extends View {
       const at = line.words.findIndex((one) => one.id === word.id);
       if (at >= 0) line.words[at] = word;
     }
-    if (live && word.text && (row.confidence ?? 1) >= prefs().captions.threshold) {
+    if (live && word.text) {
       const now = Date.now();
       const last = this.lines.findLast((line) => line.user === row.user_id);
       const goesOn = last && last === this.lines.at(-1) && now - last.last < TOGETHER_MS && letters(last) < LINE_LETTERS;
@@ -86,8 +86,10 @@ class Captions extends View {
     const set = prefs().captions;
     this.hidden = !set.shown && !this.example;
     style(this, set);
-    const partials = set.partials && this.call ? [...this.call.partials.values()] : [];
-    const shown = this.lines.slice(-set.lines);
+    const partials = set.partials && this.call ? [...this.call.partials.values()].filter(({ segment }) => sure(segment, set)) : [];
+    const seen = (/** @type {Line['words'][0]} */ word) => word.text && sure(word, set);
+    const lines = this.lines.map((line) => ({ ...line, words: line.words.filter(seen) }));
+    const shown = lines.filter((line) => line.words.length).slice(-set.lines);
     /** @type {Set<number>} */
     const open = new Set(partials.map((one) => one.user));
     const rows = shown.map((line) => {
@@ -113,6 +115,9 @@ class Captions extends View {
       partials.map(({ segment }) => partial(segment, written({}, signed))));
   }
 }
+
+/** Whether the reader wants to see what is as sure as this. @param {{confidence?: number | null}} caption @param {import('../lib/prefs.js').CaptionPrefs} set */
+export const sure = (caption, set) => (caption.confidence ?? 1) >= set.threshold;
 
 /** @param {Line} line */
 const letters = (line) => line.words.reduce((sum, one) => sum + one.text.length, 0);

@@ -7,7 +7,7 @@ import { problemText } from '../lib/form.js';
 import { time } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
-import { follower, place } from './follow.js';
+import { blankText, displace, follower, place } from './follow.js';
 
 const LENGTH_MAX = 4000;
 
@@ -22,7 +22,7 @@ class Chat extends View {
 
   build() {
     this.className = 'panel-body chat';
-    this.empty = h('p', { class: 'empty' }, t('chat.empty'));
+    this.empty = h('p', { class: 'empty' });
     this.typing = h('p', { class: 'typing', 'aria-live': 'off' });
     this.fault = h('p', { class: 'fault', role: 'alert' });
     this.input = h('textarea', {
@@ -31,14 +31,23 @@ class Chat extends View {
     const send = h('button', { class: 'primary icon-only', 'aria-label': t('chat.send') }, icon('send'));
     const form = h('form', { class: 'write', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); this.send(); } }, this.input, send);
     this.append(this.empty, this.list.element, this.typing, this.fault, form);
-    for (const row of this.call.chat.values()) this.show(row, false);
+    for (const row of this.call.ordered('chat').values()) this.show(row, false);
     this.listen(this.call, 'chat', (e) => this.show(e.detail.row, e.detail.live));
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.chat)));
     this.listen(this.call, 'people', () => this.again());
+    this.listen(this.call, 'dropped', ({ detail }) => detail.which === 'chat' && displace(this.shown, detail.id));
+    for (const type of ['missing', 'loaded']) this.listen(this.call, type, () => this.blank());
     this.listen(this.call, 'typing', () => this.sayTyping());
     this.listen(this.call, 'room', () => this.close());
     this.list.more(Boolean(this.call.earlier.chat));
+    this.blank();
     this.close();
+  }
+
+  /** What stands there without messages: there may be some that are not here yet. */
+  blank() {
+    this.empty.hidden = this.shown.size > 0;
+    fill(this.empty, blankText(this.call, 'chat.empty'));
   }
 
   close() {
@@ -61,10 +70,10 @@ class Chat extends View {
     const badge = h('span', { class: 'dot', 'aria-hidden': 'true' });
     badge.style.backgroundColor = this.call.colour(row.user_id);
     const item = h('li', { class: own ? 'message own' : 'message', data: { id: row.id } },
-      h('p', { class: 'meta' }, badge, h('span', { class: 'who' }, name), h('time', { datetime: row.created_at }, time(row.created_at)),
-        row.edited_at && !row.deleted_at ? h('span', null, t('chat.edited')) : null),
-      h('p', { class: soft ? 'text soft' : 'text', dir: 'auto' }, text),
-      own && !soft ? this.actions(row) : null);
+      h('div', { class: 'meta' }, badge, h('span', { class: 'who', dir: 'auto' }, name), h('time', { datetime: row.created_at }, time(row.created_at)),
+        row.edited_at && !row.deleted_at ? h('span', null, t('chat.edited')) : null,
+        own && !soft ? this.actions(row) : null),
+      h('p', { class: soft ? 'text soft' : 'text', dir: 'auto' }, text));
     place(this.list.items, item, this.shown);
     this.list.grew(live && !own);
   }
@@ -108,7 +117,8 @@ class Chat extends View {
       this.send();
     } else if (event.key === 'Escape' && this.editing !== null) this.stopEditing();
     else if (event.key === 'ArrowUp' && !this.input.value) {
-      const last = [...this.call.chat.values()].findLast((row) => row.user_id === this.call.me && !row.deleted_at);
+      const mine = [...this.call.ordered('chat').values()].filter((row) => row.user_id === this.call.me);
+      const last = mine.findLast((row) => !row.deleted_at && row.msg_content !== null);
       if (!last) return;
       event.preventDefault();
       this.edit(last);

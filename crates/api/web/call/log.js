@@ -3,6 +3,7 @@
 
 import { View, define, h } from '../lib/dom.js';
 import { prefs } from '../lib/prefs.js';
+import { sure } from './captions.js';
 
 const SIP_MS = 2000;
 const KEPT = 200;
@@ -21,8 +22,7 @@ class CaptionLog extends View {
     this.listen(this.call, 'captions', (e) => {
       const { row, live } = e.detail;
       const set = prefs().captions;
-      const sure = (row.confidence ?? 1) >= set.threshold;
-      if (live && row.ts_content && sure && set.announce) this.waiting.push({ user: row.user_id, text: row.ts_content });
+      if (live && row.ts_content && sure(row, set) && set.announce) this.waiting.push({ user: row.user_id, text: row.ts_content });
     });
     const timer = setInterval(() => this.tell(), SIP_MS);
     this.onleave(() => clearInterval(timer));

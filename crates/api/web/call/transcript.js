@@ -9,7 +9,7 @@ import { clock, moment, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { UNSURE } from './captions.js';
-import { follower, place } from './follow.js';
+import { blankText, displace, follower, place } from './follow.js';
 
 const SEARCH_WAIT_MS = 250;
 const FORMATS = ['vtt', 'srt', 'txt', 'json'];
@@ -44,6 +44,8 @@ class Transcript extends View {
         h('div', { class: 'row' }, FORMATS.map((one) => h('button', { class: 'small', onclick: () => this.take(one) }, one.toUpperCase()))))),
       this.empty, this.list.element, this.fault, type);
     this.listen(this.call, 'captions', (e) => this.fits(e.detail.row) && this.show(e.detail.row, e.detail.live));
+    this.listen(this.call, 'dropped', ({ detail }) => detail.which === 'captions' && displace(this.shown, detail.id));
+    for (const type of ['missing', 'loaded']) this.listen(this.call, type, () => this.blank());
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.captions)));
     this.listen(this.call, 'people', () => { this.fillSpeakers(); this.redraw(); });
     this.input.disabled = this.call.room.state === 'closed';
@@ -69,14 +71,19 @@ class Transcript extends View {
   async redraw() {
     this.turn += 1;
     const turn = this.turn;
-    const rows = this.query ? await this.find() : [...this.call.captions.values()].filter((row) => this.fits(row));
+    const rows = this.query ? await this.find() : [...this.call.ordered('captions').values()].filter((row) => this.fits(row));
     if (turn !== this.turn) return;
     this.shown.clear();
     fill(this.list.items);
     for (const row of rows) this.show(row, false);
-    this.empty.hidden = rows.length > 0;
-    fill(this.empty, this.query ? t('transcript.nothing') : t('transcript.empty'));
+    this.blank();
     if (!this.query) this.list.down();
+  }
+
+  /** What stands there without captions: there may be some that are not here yet. */
+  blank() {
+    this.empty.hidden = this.shown.size > 0;
+    fill(this.empty, this.query ? t('transcript.nothing') : blankText(this.call, 'transcript.empty'));
   }
 
   /** @returns {Promise<import('./call.js').CaptionRow[]>} */

@@ -2,7 +2,7 @@
 // empty or could not be loaded.
 
 import { Problem, list } from './api.js';
-import { fill, h } from './dom.js';
+import { fill, h, once } from './dom.js';
 import { problemText } from './form.js';
 import { t } from './i18n.js';
 
@@ -36,7 +36,7 @@ export function pagedTable({ route, caption, columns, cells }) {
       rows.append(...data.map((row) => h('tr', null, cells(row, () => load(null)).map((cell) => h('td', null, cell)))));
       empty.hidden = rows.childElementCount > 0;
       more.hidden = next === null;
-      more.onclick = () => load(next);
+      more.onclick = once(() => load(next));
       fill(more, t('more'));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;

@@ -3,6 +3,7 @@
 
 import { Peer } from './peer.js';
 import { api, randomKey } from '../lib/api.js';
+import { patiently } from '../lib/retry.js';
 
 /** Most people with video in one call; beyond it a mesh asks too much of a home connection. */
 export const PEOPLE_MAX = 4;
@@ -39,7 +40,7 @@ export class Mesh extends EventTarget {
     /** Where to look for ways to others; without an answer, what this network offers has to do.
      * @type {RTCIceServer[]} */
     this.iceServers = [];
-    const known = api('GET', '/ice-servers').then((found) => (this.iceServers = found.ice_servers), () => {});
+    const known = patiently(() => api('GET', '/ice-servers'), this.ending).then((found) => (this.iceServers = found.ice_servers), () => {});
     on(call, 'signal', (e) => known.then(() => !this.ending.signal.aborted && this.take(e.detail)));
     on(call, 'people', () => this.meet());
     on(call, 'state', (e) => e.detail === 'online' && this.greetAll());

@@ -5,6 +5,7 @@ import { alarm, announce } from '../lib/announce.js';
 import { Problem, api, path } from '../lib/api.js';
 import { View, define, fill, h } from '../lib/dom.js';
 import { ask } from '../lib/dialog.js';
+import { problemText } from '../lib/form.js';
 import { clock, showCode } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
@@ -61,7 +62,7 @@ class InCall extends View {
     const { call } = this;
     const actions = this.actions();
     shortcuts({ ...actions, transcript: () => actions.panel('transcript'), chat: () => actions.panel('chat'), people: () => actions.panel('people'), pin: (place) => this.stage?.pinAt(place) }, this.signal);
-    this.listen(call, 'state', (e) => this.connection(e.detail));
+    for (const type of ['state', 'missing']) this.listen(call, type, () => this.connection(call.socket.state));
     this.listen(call, 'end', (e) => this.end(e.detail));
     this.listen(call, 'chat', (e) => e.detail.live && e.detail.row.user_id !== call.me && this.count('chat'));
     this.listen(call, 'moved', (e) => this.tell(e.detail));
@@ -98,8 +99,8 @@ class InCall extends View {
 
   /** @param {string} state */
   connection(state) {
-    const text = state === 'waiting' ? t('room.lost') : state === 'connecting' ? t('room.connecting') : '';
-    if (this.status) fill(this.status, text);
+    const text = state === 'waiting' ? t('room.lost') : state === 'connecting' ? t('room.connecting') : this.call.missing ? t('room.missing') : '';
+    if (this.status?.textContent !== text) fill(/** @type {Element} */ (this.status), text);
     if (state === 'waiting' && !this.offline) alarm(t('room.lost'));
     if (state === 'online' && this.offline) announce(t('room.back'));
     this.offline = state === 'waiting' || (this.offline && state === 'connecting');
@@ -192,10 +193,16 @@ class Archive extends View {
 
   /** @param {HTMLElement} place */
   async read(place) {
+    const status = h('p', { role: 'status' }, t('loading'));
+    fill(place, status);
+    const told = () => fill(status, this.call.missing ? t('room.missing') : t('loading'));
+    this.listen(this.call, 'missing', told);
     try {
-      await this.call.load();
+      await this.call.load(this.signal);
     } catch (problem) {
+      if (this.signal.aborted) return;
       if (!(problem instanceof Problem)) throw problem;
+      fill(place, h('p', { class: 'fault', role: 'alert' }, problemText(problem)));
       return;
     }
     const one = (/** @type {PanelName} */ name) => h('section', { class: 'card panel' }, h('h2', null, t(`bar.${name}`)), PANELS[name]({ call: this.call }));
