@@ -25,7 +25,7 @@ export function pagedTable({ route, caption, columns, cells }) {
   const empty = h('p', { class: 'empty', hidden: true }, t('admin.none'));
   const more = h('button', { class: 'more', hidden: true });
   const head = h('tr', null, columns.map((title) => (title ? h('th', { scope: 'col' }, title) : h('td'))));
-  const table = h('div', { class: 'table' }, h('table', null, h('caption', null, caption), h('thead', null, head), rows));
+  const table = h('div', { class: 'table', tabindex: '0', role: 'region', 'aria-label': caption }, h('table', null, h('caption', null, caption), h('thead', null, head), rows));
 
   /** @param {string | null} after */
   async function load(after) {
