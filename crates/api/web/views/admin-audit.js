@@ -12,7 +12,7 @@ export function audit() {
     route: '/events',
     caption: t('admin.audit.caption'),
     columns: [t('admin.audit.position'), t('admin.audit.when'), t('admin.audit.what'), t('admin.audit.actor'), t('admin.audit.about')],
-    cells: (event) => [String(event.position ?? ''), moment(event.at ?? event.time ?? event.created_at), h('code', null, what(event)), actor(event.actor), about(event)],
+    cells: (event) => [String(event.position ?? ''), h('span', { class: 'moment' }, moment(event.at ?? event.time ?? event.created_at)), h('code', null, what(event)), actor(event.actor), about(event)],
   });
   const filters = ['actor', 'user', 'room'];
   const search = form({
