@@ -8,7 +8,7 @@ pub use command::UserCommand;
 pub(crate) use event::payloads;
 pub use event::{
     AdminGranted, AdminRevoked, Blocked, Deleted, EmailChanged, LoginFailed, LoginFailuresCleared,
-    PasswordChanged, Registered, ResetRequested, RevocationReason, Seen, TokenIssued, TokenKind,
-    TokenRenewed, TokenRevoked, TokensRevoked, Unblocked, UserEvent, UsernameChanged,
+    ModelTaught, PasswordChanged, Registered, ResetRequested, RevocationReason, Seen, TokenIssued,
+    TokenKind, TokenRenewed, TokenRevoked, TokensRevoked, Unblocked, UserEvent, UsernameChanged,
 };
 pub use state::{PasswordReset, Standing, Token, User, Users};

@@ -30,4 +30,4 @@ const what = (event) => event.type ?? event.tag ?? (event.events ?? []).map((/**
 const actor = (value) => (value && typeof value === 'object' ? Object.entries(value).flat().join(' ') : String(value ?? '–'));
 
 /** @param {any} event */
-const about = (event) => [event.user_id && `${t('admin.audit.by.user')} ${event.user_id}`, event.room_id && `${t('admin.audit.by.room')} ${event.room_id}`].filter(Boolean).join(', ');
+const about = (event) => [event.user_id && `${t('admin.audit.by.user')} ${event.user_id}`, event.room_id && `${t('admin.audit.by.room')} ${event.room_id}`, event.data?.model].filter(Boolean).join(', ');

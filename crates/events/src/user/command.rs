@@ -40,6 +40,7 @@ pub enum UserCommand {
     RevokeAdmin(admin::RevokeAdmin),
     Block(admin::Block),
     Unblock(admin::Unblock),
+    NoteTaught(admin::NoteTaught),
 }
 
 impl UserCommand {
@@ -67,6 +68,7 @@ impl UserCommand {
             Self::RevokeAdmin(command) => command.decide(state, actor),
             Self::Block(command) => command.decide(state, actor),
             Self::Unblock(command) => command.decide(state, actor),
+            Self::NoteTaught(command) => command.decide(state, actor),
         }
     }
 }
