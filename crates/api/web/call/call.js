@@ -3,7 +3,7 @@
 
 import { Problem, api, list, path } from '../lib/api.js';
 import { NOBODY, speakerColour } from '../lib/colour.js';
-import { nameOf } from '../lib/format.js';
+import { nameOf, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { oneAtATime, patiently } from '../lib/retry.js';
 import { session } from '../lib/session.js';
@@ -270,6 +270,11 @@ export class Call extends EventTarget {
     if (user === null) return t('people.deleted');
     if (user === this.me && session.me) return session.me.username;
     return this.names.get(user) ?? row?.username ?? t('people.left');
+  }
+
+  /** The written language of what somebody signed or typed, if it is known. @param {{kind?: string}} caption @param {number | null} user */
+  language(caption, user) {
+    return written(caption, this.people.get(user ?? -1)?.language, this.room.language);
   }
 
   /** @param {number | null} user */

@@ -3,7 +3,7 @@
 
 import { View, define, fill, h, soon } from '../lib/dom.js';
 import { contrast, ENOUGH, withOpacity } from '../lib/colour.js';
-import { initial, written } from '../lib/format.js';
+import { initial } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { changes, prefs } from '../lib/prefs.js';
 
@@ -105,14 +105,14 @@ class Captions extends View {
   row(user, words, partials, set) {
     const name = this.call ? this.call.name(user) : t('captions.example.name');
     const colour = this.call ? this.call.colour(user) : '#ffd166';
-    const signed = user === null ? null : this.call?.people.get(user)?.language;
+    const lang = (/** @type {{kind?: string}} */ word) => this.call?.language(word, user);
     const badge = h('span', { class: 'badge' }, initial(name));
     badge.style.backgroundColor = colour;
-    const who = h('span', { class: 'who' }, `${name}:`);
+    const who = h('span', { class: 'who' }, h('bdi', null, name), ':');
     who.style.color = contrast(colour, set.background, set.opacity) >= ENOUGH ? colour : set.text;
-    return h('p', { class: 'caption' }, badge, who, ' ',
-      words.map((word) => [h('span', { class: doubt(word.confidence), lang: written(word, signed) }, word.text), ' ']),
-      partials.map(({ segment }) => partial(segment, written({}, signed))));
+    return h('p', { class: 'caption' }, badge, who, ' ', h('span', { dir: 'auto' },
+      words.map((word) => [h('span', { class: doubt(word.confidence), lang: lang(word) }, word.text), ' ']),
+      partials.map(({ segment }) => partial(segment, lang({})))));
   }
 }
 

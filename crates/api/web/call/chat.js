@@ -19,6 +19,10 @@ class Chat extends View {
   list = follower(t('chat.label'), () => this.call.loadRows('chat', this.call.earlier.chat ?? ''));
   /** The message being mended. @type {number | null} */
   editing = null;
+  /** What could not be sent, and stands to be sent again. @type {{text: string, editing: number | null, key: string} | null} */
+  unsent = null;
+  /** What is on its way. */
+  sending = Promise.resolve();
 
   build() {
     this.className = 'panel-body chat';
@@ -131,25 +135,44 @@ class Chat extends View {
     if (this.input.value && this.editing === null) this.call.sayTyping();
   }
 
-  async send() {
+  send() {
     const text = this.input.value.trim();
     if (!text) return;
-    fill(this.fault);
-    const editing = this.editing;
+    const { editing, unsent } = this;
+    // The same text again may be one whose answer was lost on the way.
+    const key = unsent && unsent.text === text && unsent.editing === editing ? unsent.key : randomKey();
+    this.unsent = null;
     this.stopEditing();
+    // One after the other, or two lines in a hurry change places.
+    this.sending = this.sending.then(() => this.post({ text, editing, key }));
+  }
+
+  /** @param {{text: string, editing: number | null, key: string}} message */
+  async post(message) {
+    const { text, editing, key } = message;
     const json = { msg_content: text };
+    fill(this.fault);
     try {
-      const row = editing === null
-        ? await this.call.ask('/messages', { json, key: randomKey() })
-        : await this.call.ask(path`/messages/${editing}`, { json }, 'PATCH');
+      const row = editing === null ? await this.call.ask('/messages', { json, key }) : await this.call.ask(path`/messages/${editing}`, { json, key }, 'PATCH');
       if (row) this.call.put('chat', row, editing === null);
       this.list.down();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      this.input.value = text;
-      this.editing = editing;
+      this.giveBack(message);
       fill(this.fault, problemText(problem));
     }
+  }
+
+  /** What was not sent goes back to where it was typed, before what was typed since. @param {{text: string, editing: number | null, key: string}} message */
+  giveBack(message) {
+    const since = this.input.value;
+    this.input.value = since ? `${message.text}\n${since}` : message.text;
+    if (!since) {
+      this.unsent = message;
+      this.editing = message.editing;
+      this.classList.toggle('editing', message.editing !== null);
+    }
+    this.grow();
   }
 
   sayTyping() {

@@ -5,7 +5,7 @@ import { View, define, fill, h } from '../lib/dom.js';
 import { open } from '../lib/dialog.js';
 import { Problem, list, path, randomKey, request } from '../lib/api.js';
 import { field, form, problemText } from '../lib/form.js';
-import { clock, moment, written } from '../lib/format.js';
+import { clock, moment } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { UNSURE } from './captions.js';
@@ -24,6 +24,8 @@ class Transcript extends View {
   query = '';
   speaker = '';
   turn = 0;
+  /** What could not be sent; the same text again has the same key. @type {{text: string, key: string} | null} */
+  unsent = null;
 
   build() {
     this.className = 'panel-body transcript';
@@ -109,8 +111,8 @@ class Transcript extends View {
     const item = h('li', { class: 'segment', data: { id: row.id } },
       h('span', { class: 'when', title: moment(row.created_at) }, clock(row.start_ms)),
       h('span', { class: 'said' },
-        h('span', { class: 'who' }, dot, name), ' ',
-        h('span', { class: unsure ? 'word unsure' : 'word', lang: written(row, this.call.people.get(row.user_id ?? -1)?.language), dir: 'auto' },
+        h('span', { class: 'who' }, dot, h('bdi', null, name)), ' ',
+        h('span', { class: unsure ? 'word unsure' : 'word', lang: this.call.language(row, row.user_id), dir: 'auto' },
           row.ts_content ?? t('chat.erased')),
         unsure ? h('span', { class: 'unseen' }, t('transcript.unsure')) : null,
         row.revision > 1 ? h('span', { class: 'tag' }, t('transcript.corrected')) : null,
@@ -147,14 +149,19 @@ class Transcript extends View {
   async type() {
     const text = this.input.value.trim();
     if (!text) return;
+    const { unsent } = this;
+    const key = unsent && unsent.text === text ? unsent.key : randomKey();
+    this.unsent = null;
+    this.input.value = '';
     fill(this.fault);
     try {
-      const row = await this.call.ask('/transcripts', { json: { ts_content: text }, key: randomKey() });
-      this.input.value = '';
+      const row = await this.call.ask('/transcripts', { json: { ts_content: text }, key });
       if (row) this.call.put('captions', row, true);
       this.list.down();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
+      this.input.value = [text, this.input.value].filter(Boolean).join(' ');
+      this.unsent = { text, key };
       fill(this.fault, problemText(problem));
     }
   }

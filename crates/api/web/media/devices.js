@@ -54,13 +54,20 @@ export class Media extends EventTarget {
     try {
       const [track] = (await navigator.mediaDevices.getUserMedia(constraints)).getTracks();
       if (kind === 'video') track.contentHint = 'motion';
-      track.onended = () => this.set(kind, false);
+      track.onended = () => this.lost(kind);
       this.drop(kind);
       this[kind] = track;
       this.stream.addTrack(track);
     } catch (fault) {
       this.fault[kind] = reason(fault);
     }
+  }
+
+  /** It was pulled out, or another program took it. @param {'video' | 'audio'} kind */
+  lost(kind) {
+    this.drop(kind);
+    this.fault[kind] = 'lost';
+    this.dispatchEvent(new Event('change'));
   }
 
   /** @param {'video' | 'audio'} kind */

@@ -121,6 +121,7 @@ class Room extends View {
       this.querySelector('h1')?.focus();
     };
     fill(this, inCall({ call, media: this.media, left }));
+    this.querySelector('h1')?.focus();
   }
 
   /** @param {string} title @param {string} text */
