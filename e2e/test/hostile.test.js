@@ -154,6 +154,36 @@ test('a camera that is refused, missing or pulled out is said, and the call goes
   await page.close();
 });
 
+test('a camera that comes when it is not wanted any more goes out at once', async () => {
+  const { page } = await openPage(at.browser, at.server.url, { storageState: await at.ben.context.storageState() });
+  await page.addInitScript(() => {
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    const held = Object.assign(window, { held: /** @type {(() => void)[]} */ ([]), given: /** @type {MediaStreamTrack[]} */ ([]) });
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      await new Promise((done) => { held.held.push(() => done(undefined)); });
+      const stream = await real(wanted);
+      held.given.push(...stream.getTracks());
+      return stream;
+    };
+  });
+  await page.goto(`/rooms/${at.code}`);
+  await until(() => page.evaluate(() => /** @type {any} */ (window).held.length), 'the camera to be asked for');
+  await page.getByRole('link', { name: 'Signcall' }).click();
+  await page.getByRole('heading', { name: 'Calls in sign' }).waitFor();
+  await page.evaluate(() => /** @type {any} */ (window).held.forEach((/** @type {() => void} */ give) => give()));
+  const states = () => page.evaluate(() => /** @type {any} */ (window).given.map((/** @type {MediaStreamTrack} */ track) => track.readyState));
+  await until(async () => (await states()).join() === 'ended', 'the camera to be off');
+  await page.close();
+});
+
+test('a link that can\'t be copied is shown', async () => {
+  const { page } = at.ann;
+  await panel(page, 'People');
+  await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true }));
+  await page.getByRole('button', { name: 'Copy the link' }).click();
+  await page.locator('.invite .kept', { hasText: `/rooms/${at.code}` }).waitFor();
+});
+
 test('thirty people, long names and right-to-left texts: all can be read and reached', async () => {
   const { page } = at.ann;
   await ask(page, 'PATCH', `/rooms/${at.code}`, { capacity: 100 });

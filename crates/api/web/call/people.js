@@ -17,6 +17,9 @@ class People extends View {
   /** @type {import('./call.js').Call} */
   call = /** @type {any} */ (null);
 
+  /** Whether the link has to be copied by hand. */
+  uncopied = false;
+
   build() {
     this.className = 'panel-body people';
     this.fault = h('p', { class: 'fault', role: 'alert' });
@@ -76,12 +79,18 @@ class People extends View {
   invite() {
     const link = `${location.origin}/rooms/${this.call.code}`;
     const copy = async () => {
-      await navigator.clipboard.writeText(link);
-      announce(t('copied'));
-      fill(button, icon('check'), t('copied'));
+      try {
+        await navigator.clipboard.writeText(link);
+        announce(t('copied'));
+        fill(button, icon('check'), t('copied'));
+      } catch {
+        // Pages without a secure address, and people who said no, have no clipboard.
+        this.uncopied = true;
+        this.draw();
+      }
     };
     const button = h('button', { class: 'small', data: { focus: 'copy' }, onclick: copy }, icon('copy'), t('people.copy'));
-    return h('section', { class: 'invite' }, h('h3', null, t('people.invite')), h('p', { class: 'code big' }, showCode(this.call.code)), button);
+    return h('section', { class: 'invite' }, h('h3', null, t('people.invite')), h('p', { class: 'code big' }, showCode(this.call.code)), this.uncopied ? h('p', { class: 'kept' }, link) : button);
   }
 
   door() {
