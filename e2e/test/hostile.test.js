@@ -210,7 +210,17 @@ test('thirty people, long names and right-to-left texts: all can be read and rea
       });
       assert.deepEqual(beyond, [], `beyond the edge of ${name} at ${viewport.width} px`);
       assert.ok(await page.evaluate(() => document.scrollingElement.scrollWidth <= innerWidth), 'nothing scrolls sideways');
+      const over = await page.evaluate(() => [...document.querySelectorAll('.message')].filter((one) => {
+        const [buttons, text] = ['.actions', '.text'].map((part) => one.querySelector(part)?.getBoundingClientRect());
+        return buttons && text && buttons.bottom > text.top + 1 && buttons.top < text.bottom;
+      }).length);
+      assert.equal(over, 0, 'buttons stand beside the text of a message, not on it');
     }
+    const hidden = await page.evaluate(() => {
+      const [band, panel] = ['.theatre .captions', 'aside.panel'].map((one) => /** @type {Element} */ (document.querySelector(one)).getBoundingClientRect());
+      return panel.left < band.right && panel.top < band.bottom - 1 && panel.bottom > band.top + 1;
+    });
+    assert.ok(!hidden, `captions beside the panel, not under it, at ${viewport.width} px`);
   }
   await page.setViewportSize({ width: 1280, height: 800 });
   const caption = page.locator('.captions .caption', { hasText: 'نعم' });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openPage, startBrowser } from '../lib/browser.js';
 import { startServer } from '../lib/server.js';
-import { ask, enter, inCall, newRoom, panel, register, say, texts, until } from '../lib/steps.js';
+import { ask, enter, inCall, newRoom, panel, register, say, setUp, texts, until } from '../lib/steps.js';
 
 /** As long as the page ever waits between two tries, and the time to load. */
 const BACK_MS = 40_000;
@@ -94,6 +94,25 @@ test('the server is killed and comes back in the middle of a call', async () => 
   await panel(at.ben.page, 'Chat');
   await at.ben.page.locator('.message .text', { hasText: 'not lost' }).waitFor({ timeout: BACK_MS });
   assert.deepEqual(await texts(page, '.message .text'), ['written before', 'not lost']);
+});
+
+test('the lists of administrators and of rooms try again by themselves', async () => {
+  const { page } = await openPage(at.browser, at.server.url);
+  await setUp(page, at.server.secret(), 'root');
+  const lift = await refusing(page, /\/api\/v1\/(users|rooms)\?/, busy);
+  await page.reload();
+  await page.getByText('The server is busy, or starting').waitFor();
+  await lift();
+  await page.getByRole('row', { name: /\bann\b/ }).waitFor({ timeout: BACK_MS });
+  const again = await refusing(page, /\/api\/v1\/rooms\?/, busy);
+  await page.getByRole('link', { name: 'Signcall' }).click();
+  await page.getByText('The server is busy, or starting').waitFor();
+  await again();
+  await page.getByText('No rooms yet').or(page.locator('.room-list li').first()).waitFor({ timeout: BACK_MS });
+  // The trail says who did it, not only that it was somebody.
+  await page.goto('/admin#audit');
+  await page.getByRole('row', { name: /room\.message_sent user \d+/ }).first().waitFor();
+  await page.close();
 });
 
 test('the arrow goes to the last message of one\'s own, also after earlier ones were loaded', async () => {

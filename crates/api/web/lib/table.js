@@ -5,6 +5,7 @@ import { Problem, list } from './api.js';
 import { fill, h, once } from './dom.js';
 import { problemText } from './form.js';
 import { t } from './i18n.js';
+import { patiently } from './retry.js';
 
 const PAGE = 50;
 
@@ -20,6 +21,7 @@ const PAGE = 50;
 export function pagedTable({ route, caption, columns, cells }) {
   /** @type {Record<string, string | null>} */
   let query = {};
+  let turn = 0;
   const rows = h('tbody');
   const fault = h('p', { class: 'fault', role: 'alert' });
   const empty = h('p', { class: 'empty', hidden: true }, t('admin.none'));
@@ -29,9 +31,16 @@ export function pagedTable({ route, caption, columns, cells }) {
 
   /** @param {string | null} after */
   async function load(after) {
+    turn += 1;
+    const own = turn;
     fill(fault);
+    // Nobody waits any more for what was asked before, or for a table that is gone.
+    const over = new AbortController();
+    const told = (/** @type {Problem} */ problem) => (own === turn && root.isConnected ? fill(fault, problemText(problem)) : over.abort());
     try {
-      const { data, next } = await list(route, { ...query, limit: PAGE, after });
+      const { data, next } = await patiently(() => list(route, { ...query, limit: PAGE, after }), { told, signal: over.signal });
+      if (own !== turn) return;
+      fill(fault);
       if (!after) fill(rows);
       rows.append(...data.map((row) => h('tr', null, cells(row, () => load(null)).map((cell) => h('td', null, cell)))));
       empty.hidden = rows.childElementCount > 0;
@@ -39,13 +48,15 @@ export function pagedTable({ route, caption, columns, cells }) {
       more.onclick = once(() => load(next));
       fill(more, t('more'));
     } catch (problem) {
+      if (over.signal.aborted) return;
       if (!(problem instanceof Problem)) throw problem;
       fill(fault, problemText(problem));
     }
   }
+  const root = h('div', { class: 'stack' }, fault, table, empty, more);
   load(null);
   return {
-    element: h('div', { class: 'stack' }, fault, table, empty, more),
+    element: root,
     /** Looks for something else. @param {Record<string, string | null>} wanted */
     search(wanted) {
       query = wanted;
