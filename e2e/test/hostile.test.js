@@ -248,6 +248,27 @@ test('those who do not see hear of messages and captions, each in its language',
   assert.deepEqual(known, ['en', 'de', 'en-GB', null, 'de']);
 });
 
+test('a guest comes in, reloads, and is told that the visit ends with the call', async () => {
+  const [ann, guest] = [at.ann.page, (await openPage(at.browser, at.server.url)).page];
+  await ann.goto('/');
+  const code = await newRoom(ann);
+  await ask(ann, 'PATCH', `/rooms/${code}`, { guests: true });
+  await enter(ann, code);
+  await guest.goto(`/rooms/${code}`);
+  await guest.getByLabel('Your name').fill('Zoe');
+  await guest.getByRole('button', { name: 'Join the call' }).click();
+  await inCall(guest);
+  await guest.reload();
+  await inCall(guest);
+  await ask(ann, 'POST', `/rooms/${code}/close`);
+  await guest.getByText('Your visit as a guest ended with it').waitFor();
+  await ann.getByRole('heading', { name: 'This call has ended' }).waitFor();
+  await ann.locator('.archive .panel').first().waitFor();
+  await guest.getByRole('link', { name: 'To the start page' }).click();
+  await guest.getByRole('heading', { name: 'Calls in sign' }).waitFor();
+  await guest.close();
+});
+
 test('a log-in that ended elsewhere leads to the door, and says why', async () => {
   const tab = await at.ben.context.newPage();
   await tab.goto('/account');

@@ -116,8 +116,10 @@ class Room extends View {
     const left = (/** @type {string} */ reason) => {
       sessionStorage.removeItem(flag(this.code));
       this.media.stop();
-      if (reason === 'logged_out' || reason === 'blocked') forget();
-      fill(this, archive({ call, reason, back: () => this.begin() }));
+      // A guest's account goes with the call.
+      const over = reason === 'closed' && session.guestRoom !== null;
+      if (reason === 'logged_out' || reason === 'blocked' || over) forget();
+      fill(this, archive({ call, reason: over ? 'over' : reason, back: () => this.begin() }));
       this.querySelector('h1')?.focus();
     };
     fill(this, inCall({ call, media: this.media, left }));
