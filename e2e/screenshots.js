@@ -1,4 +1,4 @@
-// Why: pictures of every view, in light, dark, at 200 % and on a phone, to look at; a few of them
+// Why: pictures of every view, in light, dark and forced colours, at 200 % and 400 %, and on a phone, to look at; a few of them
 // stand in `docs/screenshots`. `node screenshots.js FOLDER [MODE…] [VIEW…]`.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,8 @@ const MODES = {
   light: { colorScheme: 'light' },
   dark: { colorScheme: 'dark' },
   zoom: { colorScheme: 'light', viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 },
+  forced: { colorScheme: 'dark', forcedColors: 'active' },
+  narrow: { colorScheme: 'light', viewport: { width: 320, height: 256 }, deviceScaleFactor: 2 },
   phone: { colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 1.5, hasTouch: true },
 };
 

@@ -17,6 +17,9 @@ const FLAGS = [
   '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
 ];
 
+/** Of the page's files. @type {Record<string, string>} */
+const TYPES = { js: 'text/javascript', css: 'text/css', json: 'application/json', svg: 'image/svg+xml', html: 'text/html' };
+
 /** The browser to drive: `SIGNCALL_CHROMIUM`, else where Debian puts it. */
 export const browserPath = () => process.env.SIGNCALL_CHROMIUM ?? PLACES.find((path) => existsSync(path)) ?? PLACES[0];
 
@@ -90,7 +93,9 @@ export async function openPage(browser, url, options = {}) {
 const fromFolder = (context, folder) => context.route(/\/assets\/(?!landmarker)/, async (route) => {
   const path = join(folder, new URL(route.request().url()).pathname.replace('/assets/', ''));
   const response = await route.fetch();
-  await route.fulfill({ response, status: 200, body: readFileSync(path) });
+  // The binary may not know the file yet.
+  const type = TYPES[path.split('.').pop() ?? ''];
+  await route.fulfill({ response, status: 200, body: readFileSync(path), headers: { ...response.headers(), 'content-type': type } });
 });
 
 /** Waits until it is true, by looking again; says what it waited for. @param {() => Promise<any>} look @param {string} what @param {number} [limit] */

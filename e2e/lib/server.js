@@ -33,20 +33,14 @@ export function runBinary(args) {
   return { ok: status === 0, said: stdout.trim(), complained: stderr.trim() };
 }
 
-/**
- * Starts one and waits until it listens.
- *
- * @param {string[]} [more] options of `signcall serve`
- * @returns {Promise<{url: string, run: (args: string[]) => {ok: boolean, said: string, complained: string}, secret: () => string, stop: () => Promise<void>}>}
- */
-export async function startServer(more = []) {
-  const data = mkdtempSync(join(tmpdir(), 'signcall-e2e-'));
-  const args = ['serve', '--data', data, '--listen', '127.0.0.1:0', '--log-level', 'warn', '--api', 'bcrypt_cost=4', ...more];
+/** Starts a process that serves, and waits until it listens. @param {string[]} args */
+async function serve(args) {
   const child = spawn(binary(), args, { env: clean(), stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   let complaints = '';
   child.stderr.on('data', (text) => { complaints = (complaints + text).slice(-8000); });
   const ended = new Promise((done) => { child.once('exit', done); });
+  /** @type {string} */
   const url = await new Promise((done, failed) => {
     const timer = setTimeout(() => failed(new Error(`the server did not start: ${complaints}`)), START_MS);
     ended.then((code) => failed(new Error(`the server ended with ${code}: ${complaints}`)));
@@ -58,6 +52,28 @@ export async function startServer(more = []) {
       done(found);
     });
   });
+  return {
+    url,
+    /** @param {'SIGTERM' | 'SIGKILL'} signal */
+    async end(signal) {
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/**
+ * Starts one and waits until it listens.
+ *
+ * @param {string[]} [more] options of `signcall serve`
+ */
+export async function startServer(more = []) {
+  const data = mkdtempSync(join(tmpdir(), 'signcall-e2e-'));
+  const args = (/** @type {string} */ listen) => ['serve', '--data', data, '--listen', listen, '--log-level', 'warn', '--api', 'bcrypt_cost=4', ...more];
+  let running = await serve(args('127.0.0.1:0'));
+  const { url } = running;
   /** Runs a command of the binary over the same data. @param {string[]} what */
   const run = (what) => runBinary([...what, '--data', data]);
   return {
@@ -69,11 +85,14 @@ export async function startServer(more = []) {
       if (!ok) throw new Error(`admin bootstrap failed: ${complained}`);
       return said;
     },
+    /** Ends it without a word, as a crash does. */
+    down: () => running.end('SIGKILL'),
+    /** Starts it again, at the same address. */
+    async up() {
+      running = await serve(args(new URL(url).host));
+    },
     async stop() {
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      await ended;
-      clearTimeout(timer);
+      await running.end('SIGTERM');
       rmSync(data, { recursive: true, force: true });
     },
   };

@@ -192,6 +192,13 @@ const INSIDE = [
     await page.getByRole('button', { name: 'Join the call' }).click();
     await page.getByRole('heading', { name: 'Please wait' }).waitFor();
   } },
+  // The last one of theirs: the server stays away.
+  { name: 'offline', who: 'nobody', open: async (page) => {
+    await page.evaluate(() => sessionStorage.clear());
+    await page.route(/\/users\/me$/, (route) => route.abort());
+    await page.goto('/');
+    await page.getByRole('heading', { name: 'No answer from the server' }).waitFor();
+  } },
   { name: 'call-waiting', who: 'ann', open: async (page) => {
     await page.keyboard.press('Escape');
     await panel(page, 'People');

@@ -58,7 +58,7 @@ test('they write to each other, edit, and see who types', async () => {
   const [ann, ben] = [at.ann.page, at.ben.page];
   await say(ann, 'Good morning <b>Ben</b>');
   await panel(ben, 'Chat');
-  await ben.getByText('Good morning <b>Ben</b>').waitFor();
+  await ben.locator('.message .text', { hasText: 'Good morning <b>Ben</b>' }).waitFor();
   await ben.getByLabel('Write a message').pressSequentially('Hi', { delay: 20 });
   await ann.getByText('ben is typing').waitFor();
   await ben.getByLabel('Write a message').press('Enter');
@@ -115,7 +115,7 @@ test('a reload goes back into the call with no gap and nothing twice', async () 
   await until(async () => (await texts(ben, '.segment .word')).length >= before.length, 'the transcript after the reload');
   assert.deepEqual(await texts(ben, '.segment .word'), before);
   await panel(ben, 'Chat');
-  await ben.getByText('said while Ben was away').waitFor();
+  await ben.locator('.message .text', { hasText: 'said while Ben was away' }).waitFor();
   assert.deepEqual(await texts(ben, '.message .text'), ['Good morning <b>Ben</b>', 'Hi Ann', 'said while Ben was away']);
   await seesTheOther(ben, 'Ann\'s picture after the reload');
   await seesTheOther(ann, 'Ben\'s picture after his reload');

@@ -136,6 +136,8 @@ test('a sign is taught by files and the keyboard alone, chosen for a room, and r
     const models = await ask(page, 'GET', '/models');
     return models.body.data.some((one) => one.name === body.model && !one.default);
   }, 'the new model in the list');
+  await page.goto('/admin#audit');
+  await page.getByRole('row', { name: new RegExp(`user\\.model_taught user \\d+ .*asl-basic-${SIGN}`) }).waitFor();
   await page.goto(`/rooms/${at.code}`);
   await enter(page, at.code);
   await signFiles(page, at.clips.slice(CLIPS));

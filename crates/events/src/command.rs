@@ -338,7 +338,7 @@ payloads! {
         login::RecordSeen, token::RenewToken, token::RevokeToken, token::RevokeTokens,
         account::ChangePassword, account::ChangeNames, account::DeleteUser,
         reset::RequestReset, reset::ResetPassword, guest::RegisterGuest, admin::GrantAdmin, admin::RevokeAdmin,
-        admin::Block, admin::Unblock;
+        admin::Block, admin::Unblock, admin::NoteTaught;
     RoomCommand as Room in room: create::Create, join::Join, join::JoinAsGuest, leave::Leave,
         leave::Remove, leave::SendBack, admit::Admit, settings::ChangeSettings,
         close::Close, close::Delete, expire::ExpireTexts, captions::SetCaptions, message::SendMessage,

@@ -129,6 +129,7 @@ stored_events! {
     "user.admin_revoked.v1" UserAdminRevokedV1(user::AdminRevoked) => User(UserEvent::AdminRevoked),
     "user.blocked.v1" UserBlockedV1(user::Blocked) => User(UserEvent::Blocked),
     "user.unblocked.v1" UserUnblockedV1(user::Unblocked) => User(UserEvent::Unblocked),
+    "user.model_taught.v1" UserModelTaughtV1(user::ModelTaught) => User(UserEvent::ModelTaught),
     "user.deleted.v1" UserDeletedV1(user::Deleted) => User(UserEvent::Deleted),
     "users.seen.v1" UsersSeenV1(user::Seen) => User(UserEvent::Seen),
     "room.created.v2" RoomCreatedV2(room::Created) => Room(RoomEvent::Created),

@@ -8,8 +8,8 @@ pub use command::UserCommand;
 pub(crate) use event::payloads;
 pub use event::{
     AdminGranted, AdminRevoked, Blocked, Deleted, EmailChanged, LoginFailed, LoginFailuresCleared,
-    LoginLockExpired, PasswordChanged, Registered, ResetRequested, RevocationReason, Seen,
-    TokenIssued, TokenKind, TokenRenewed, TokenRevoked, TokensRevoked, Unblocked, UserEvent,
+    LoginLockExpired, ModelTaught, PasswordChanged, Registered, ResetRequested, RevocationReason,
+    Seen, TokenIssued, TokenKind, TokenRenewed, TokenRevoked, TokensRevoked, Unblocked, UserEvent,
     UsernameChanged,
 };
 pub use state::{DisplayName, PasswordReset, Standing, Token, User, Users};

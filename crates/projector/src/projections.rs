@@ -63,7 +63,8 @@ pub(crate) fn needs(event: &Event, keys: &mut Keys) {
                 | UserEvent::AdminGranted(_)
                 | UserEvent::AdminRevoked(_)
                 | UserEvent::Blocked(_)
-                | UserEvent::Unblocked(_) => {}
+                | UserEvent::Unblocked(_)
+                | UserEvent::ModelTaught(_) => {}
             }
         }
         Event::Webhook(_) => {}

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use clips::pose;
 use events::text::{Limits, shown_name};
+use events::user::command::admin::NoteTaught;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ use crate::auth::Caller;
 use crate::error::{ApiError, FieldError};
 use crate::extract::{In, ask, parse, read_json};
 use crate::models::{Lesson, Taught};
-use crate::state::App;
+use crate::state::{App, Ask};
 use crate::teaching;
 
 /// The route.
@@ -61,14 +62,30 @@ pub(crate) async fn teach(
     let (mut parts, body) = request.into_parts();
     let body = read_json(&app, &parts.headers, body, BODY_MAX).await?;
     let ask = ask(&app, &caller, &mut parts, Some(&body)).await?;
-    if let Some(taught) = app.teaching.answered(&ask)? {
-        return Ok((StatusCode::CREATED, Json(taught)).into_response());
-    }
+    let taught = match app.teaching.answered(&ask)? {
+        Some(taught) => taught,
+        None => learn(&app, &caller, &ask, model, body).await?,
+    };
+    // Where the log can't be reached, the model is there and the same request, sent again, notes it.
+    let (base, model) = (taught.base.clone(), taught.model.clone());
+    let clips = u32::try_from(taught.clips).unwrap_or(u32::MAX);
+    app.submit(&ask, NoteTaught { base, model, clips }).await?;
+    Ok((StatusCode::CREATED, Json(taught)).into_response())
+}
+
+/// Checks the clips and makes the new model.
+async fn learn(
+    app: &App,
+    caller: &Caller,
+    ask: &Ask,
+    model: String,
+    body: Bytes,
+) -> Result<Taught, ApiError> {
     // Up to 16 MiB: too long for the threads that answer everybody else.
     let lesson = tokio::task::spawn_blocking(move || lesson(model, &body)).await;
     let lesson = lesson.map_err(|error| ApiError::Internal(error.to_string()))??;
     let (base, label, clips) = (lesson.model.clone(), lesson.label.clone(), lesson.clips.len());
-    let taught = teaching::teach(&app, &ask, lesson).await;
+    let taught = teaching::teach(app, ask, lesson).await;
     let (request_id, user) = (ask.context.id(), caller.user);
     let outcome = match &taught {
         Ok(Taught { model, recognized, .. }) => {
@@ -82,7 +99,7 @@ pub(crate) async fn teach(
         }
     };
     metrics::counter!("signcall_signs_taught_total", "outcome" => outcome).increment(1);
-    Ok((StatusCode::CREATED, Json(taught?)).into_response())
+    taught
 }
 
 /// How long a request may take that goes to this path, as the router has it.

@@ -107,6 +107,11 @@ fn nothing_comes_from_elsewhere_and_text_stays_text() {
     }
 }
 
+/// What a message has filled in.
+fn places(text: &str) -> BTreeSet<&str> {
+    text.split('{').skip(1).filter_map(|part| part.split('}').next()).collect()
+}
+
 #[test]
 fn both_languages_say_everything_that_the_page_asks_for() {
     let languages: BTreeMap<&str, BTreeMap<String, String>> = texts(".json")
@@ -116,6 +121,9 @@ fn both_languages_say_everything_that_the_page_asks_for() {
     let keys = |path: &str| languages[path].keys().collect::<BTreeSet<_>>();
     assert_eq!(keys("i18n/en.json"), keys("i18n/de.json"));
     let english = &languages["i18n/en.json"];
+    for (key, text) in &languages["i18n/de.json"] {
+        assert_eq!(places(text), places(&english[key]), "what is filled into {key:?}");
+    }
     for (path, text) in texts(".js") {
         for part in text.split(" t('").chain(text.split("(t('")).skip(1) {
             let key = part.split('\'').next().unwrap();

@@ -121,6 +121,16 @@ async fn a_sign_is_taught_and_a_retry_gets_the_first_answer() {
     keyed.post(PATH, &sign()).await.refused(422, "idempotency_key_reused");
     let named = admin.post(PATH, &but("name", json!("mine"))).await.expect(201);
     assert_eq!(named["model"], "mine");
+    let trail = admin.get("/events").await.expect(200);
+    let rows = trail["data"].as_array().unwrap().iter();
+    let noted: Vec<&Value> = rows.filter(|row| row["type"] == "user.model_taught").collect();
+    let models: Vec<&Value> = noted.iter().map(|row| &row["data"]["model"]).collect();
+    assert_eq!(models, ["mine", "asl-basic-water"], "each lesson once, newest first");
+    assert_eq!(noted[0]["data"]["base"], "asl-basic");
+    assert_eq!(
+        (&noted[0]["data"]["clips"], &noted[0]["actor_id"]),
+        (&json!(10), &json!(admin.id().await))
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 // Why: what is known about the call one is in: the room, its people, chat and captions, kept up to
 // date by the live connection. The panels show it and ask it; it knows nothing of them.
 
-import { api, list, path } from '../lib/api.js';
+import { Problem, api, list, path } from '../lib/api.js';
 import { NOBODY, speakerColour } from '../lib/colour.js';
-import { nameOf } from '../lib/format.js';
+import { nameOf, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
+import { oneAtATime, patiently } from '../lib/retry.js';
 import { session } from '../lib/session.js';
 import { LiveSocket } from './socket.js';
 import * as wire from './wire.js';
@@ -25,7 +26,8 @@ const TYPING_EVERY_MS = 2000;
 
 /**
  * Says `room`, `people`, `chat` and `captions` (detail: the row and whether it is new and live),
- * `partials`, `typing`, `signal`, `degraded`, `state`, `loaded`, `end`.
+ * `dropped` (detail: which and the id), `partials`, `typing`, `signal`, `degraded`, `state`,
+ * `missing` (what there is can't be loaded just now), `loaded`, `end`.
  */
 export class Call extends EventTarget {
   /** @param {any} room as the server gives it */
@@ -55,9 +57,22 @@ export class Call extends EventTarget {
     /** Cursors of the pages before the oldest rows here; null at the beginning. @type {{chat: string | null, captions: string | null}} */
     this.earlier = { chat: null, captions: null };
     this.typed = 0;
+    /** The highest id in each list. */
+    this.newest = { chat: 0, captions: 0 };
+    /** Lists in which rows stand that were loaded after newer ones. @type {Set<string>} */
+    this.mixed = new Set();
+    /** Whether everything was loaded once. */
+    this.complete = false;
+    /** Why it can't be loaded just now. @type {Problem | null} */
+    this.missing = null;
+    this.ending = new AbortController();
+    const { signal } = this.ending;
+    const anew = (/** @type {() => Promise<void>} */ load) => oneAtATime(() => patiently(load, { signal }).catch((fault) => this.refused(fault)));
+    this.renewPeople = anew(() => this.loadPeople());
+    this.renewRoom = anew(() => this.loadRoom());
     this.socket = new LiveSocket(this.code);
     this.socket.addEventListener('message', (e) => this.take(/** @type {CustomEvent} */ (e).detail));
-    this.socket.addEventListener('fresh', () => this.load());
+    this.socket.addEventListener('fresh', () => this.load(signal).catch((fault) => this.refused(fault)));
     for (const type of ['state', 'end']) {
       this.socket.addEventListener(type, (e) => this.say(type, /** @type {CustomEvent} */ (e).detail));
     }
@@ -89,13 +104,32 @@ export class Call extends EventTarget {
   /** Closes the connection and forgets; leaving the room is a question to the server. */
   stop() {
     clearInterval(this.sweeper);
+    this.ending.abort();
     this.socket.leave();
   }
 
-  /** Loads what is there. Rows that came live meanwhile are newer and stay. */
-  async load() {
-    await Promise.all([this.loadRoom(), this.loadPeople(), this.loadRows('chat'), this.loadRows('captions')]);
+  /** Loads what is there, and tries until it is. Rows that came live meanwhile are newer and stay. @param {AbortSignal} signal ends the trying */
+  async load(signal) {
+    const parts = [() => this.loadRoom(), () => this.loadPeople(), () => this.loadRows('chat'), () => this.loadRows('captions')];
+    const told = (/** @type {Problem} */ problem) => this.miss(problem);
+    await Promise.all(parts.map((part) => patiently(part, { signal, told })));
+    this.complete = true;
+    this.miss(null);
     this.say('loaded');
+  }
+
+  /** @param {Problem | null} problem */
+  miss(problem) {
+    this.missing = problem;
+    this.say('missing');
+  }
+
+  /** A no that stands: one is not let in any more, which the connection finds out and says. @param {unknown} fault */
+  refused(fault) {
+    if (this.ending.signal.aborted) return;
+    if (!(fault instanceof Problem)) throw fault;
+    this.miss(fault);
+    this.socket.refused(fault);
   }
 
   /** Loads the last page of a list, or the one before what is shown. @param {'chat' | 'captions'} which @param {string} [before] a cursor */
@@ -105,6 +139,14 @@ export class Call extends EventTarget {
     this.earlier[which] = page.previous;
     for (const row of page.data) this.put(which, row, false);
     this.say('earlier');
+  }
+
+  /** The rows in the order in which they were written. @template {'chat' | 'captions'} W @param {W} which @returns {Call[W]} */
+  ordered(which) {
+    /** @type {Map<number, any>} */
+    const rows = this[which];
+    if (this.mixed.delete(which)) /** @type {any} */ (this)[which] = new Map([...rows].sort(([a], [b]) => a - b));
+    return this[which];
   }
 
   async loadRoom() {
@@ -137,7 +179,9 @@ export class Call extends EventTarget {
         return this.feed(message);
       case 'partial': {
         const { user, segment } = message;
-        this.partials.set(segment.segment_id, { user, segment, at: Date.now() });
+        // An empty one takes back what was being recognized.
+        if (!segment.text) this.partials.delete(segment.segment_id);
+        else this.partials.set(segment.segment_id, { user, segment, at: Date.now() });
         return this.say('partials');
       }
       case 'signing':
@@ -163,9 +207,9 @@ export class Call extends EventTarget {
     if (type === 'room_closed') return this.socket.end('closed');
     if (type.startsWith('participant') || type.startsWith('consent')) {
       this.say('moved', { type, data });
-      return this.loadPeople().catch(() => null);
+      return this.renewPeople();
     }
-    return this.loadRoom().catch(() => null);
+    return this.renewRoom();
   }
 
   /** @param {'chat' | 'captions'} which @param {any} row @param {boolean} live */
@@ -177,12 +221,21 @@ export class Call extends EventTarget {
     if (!known && !row.created_at) return;
     const older = known && ((known.revision ?? 0) > (row.revision ?? 0) || (known.deleted_at && !row.deleted_at));
     if (older) return;
+    if (row.id < this.newest[which]) this.mixed.add(which);
+    else this.newest[which] = row.id;
     rows.set(row.id, { ...known, ...row });
-    const first = rows.keys().next().value;
-    if (rows.size > ROWS_MAX && first !== undefined) rows.delete(first);
+    if (live && rows.size > ROWS_MAX) this.dropOldest(which);
     if (which === 'captions' && this.partials.delete(row.segment_id)) this.say('partials');
     if (which === 'chat' && row.user_id !== null && this.typing.delete(row.user_id)) this.say('typing');
     this.say(which, { row: rows.get(row.id), live: live && !known });
+  }
+
+  /** @param {'chat' | 'captions'} which */
+  dropOldest(which) {
+    const rows = this.ordered(which);
+    const [id] = rows.keys();
+    rows.delete(id);
+    this.say('dropped', { which, id });
   }
 
   sweep() {
@@ -217,6 +270,11 @@ export class Call extends EventTarget {
     if (user === null) return t('people.deleted');
     if (user === this.me && session.me) return session.me.username;
     return this.names.get(user) ?? row?.username ?? t('people.left');
+  }
+
+  /** The written language of what somebody signed or typed, if it is known. @param {{kind?: string}} caption @param {number | null} user */
+  language(caption, user) {
+    return written(caption, this.people.get(user ?? -1)?.language, this.room.language);
   }
 
   /** @param {number | null} user */

@@ -3,7 +3,7 @@
 
 import { View, define, fill, h, soon } from '../lib/dom.js';
 import { contrast, ENOUGH, withOpacity } from '../lib/colour.js';
-import { initial, written } from '../lib/format.js';
+import { initial } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { changes, prefs } from '../lib/prefs.js';
 
@@ -59,7 +59,7 @@ class Captions extends View {
       const at = line.words.findIndex((one) => one.id === word.id);
       if (at >= 0) line.words[at] = word;
     }
-    if (live && word.text && (row.confidence ?? 1) >= prefs().captions.threshold) {
+    if (live && word.text) {
       const now = Date.now();
       const last = this.lines.findLast((line) => line.user === row.user_id);
       const goesOn = last && last === this.lines.at(-1) && now - last.last < TOGETHER_MS && letters(last) < LINE_LETTERS;
@@ -86,8 +86,10 @@ class Captions extends View {
     const set = prefs().captions;
     this.hidden = !set.shown && !this.example;
     style(this, set);
-    const partials = set.partials && this.call ? [...this.call.partials.values()] : [];
-    const shown = this.lines.slice(-set.lines);
+    const partials = set.partials && this.call ? [...this.call.partials.values()].filter(({ segment }) => sure(segment, set)) : [];
+    const seen = (/** @type {Line['words'][0]} */ word) => word.text && sure(word, set);
+    const lines = this.lines.map((line) => ({ ...line, words: line.words.filter(seen) }));
+    const shown = lines.filter((line) => line.words.length).slice(-set.lines);
     /** @type {Set<number>} */
     const open = new Set(partials.map((one) => one.user));
     const rows = shown.map((line) => {
@@ -103,16 +105,19 @@ class Captions extends View {
   row(user, words, partials, set) {
     const name = this.call ? this.call.name(user) : t('captions.example.name');
     const colour = this.call ? this.call.colour(user) : '#ffd166';
-    const signed = user === null ? null : this.call?.people.get(user)?.language;
+    const lang = (/** @type {{kind?: string}} */ word) => this.call?.language(word, user);
     const badge = h('span', { class: 'badge' }, initial(name));
     badge.style.backgroundColor = colour;
-    const who = h('span', { class: 'who' }, `${name}:`);
+    const who = h('span', { class: 'who' }, h('bdi', null, name), ':');
     who.style.color = contrast(colour, set.background, set.opacity) >= ENOUGH ? colour : set.text;
-    return h('p', { class: 'caption' }, badge, who, ' ',
-      words.map((word) => [h('span', { class: doubt(word.confidence), lang: written(word, signed) }, word.text), ' ']),
-      partials.map(({ segment }) => partial(segment, written({}, signed))));
+    return h('p', { class: 'caption' }, badge, who, ' ', h('span', { dir: 'auto' },
+      words.map((word) => [h('span', { class: doubt(word.confidence), lang: lang(word) }, word.text), ' ']),
+      partials.map(({ segment }) => partial(segment, lang({})))));
   }
 }
+
+/** Whether the reader wants to see what is as sure as this. @param {{confidence?: number | null}} caption @param {import('../lib/prefs.js').CaptionPrefs} set */
+export const sure = (caption, set) => (caption.confidence ?? 1) >= set.threshold;
 
 /** @param {Line} line */
 const letters = (line) => line.words.reduce((sum, one) => sum + one.text.length, 0);

@@ -8,7 +8,7 @@ import { time } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { save } from '../lib/save.js';
-import { follower, place } from './follow.js';
+import { blankText, displace, follower, place } from './follow.js';
 
 const FORMATS = ['txt', 'json'];
 const LENGTH_MAX = 4000;
@@ -21,10 +21,14 @@ class Chat extends View {
   list = follower(t('chat.label'), () => this.call.loadRows('chat', this.call.earlier.chat ?? ''));
   /** The message being mended. @type {number | null} */
   editing = null;
+  /** What could not be sent, and stands to be sent again. @type {{text: string, editing: number | null, key: string} | null} */
+  unsent = null;
+  /** What is on its way. */
+  sending = Promise.resolve();
 
   build() {
     this.className = 'panel-body chat';
-    this.empty = h('p', { class: 'empty' }, t('chat.empty'));
+    this.empty = h('p', { class: 'empty' });
     this.typing = h('p', { class: 'typing', 'aria-live': 'off' });
     this.fault = h('p', { class: 'fault', role: 'alert' });
     this.input = h('textarea', {
@@ -36,14 +40,23 @@ class Chat extends View {
       h('summary', { class: 'button small' }, icon('download'), t('chat.export')),
       h('div', { class: 'row' }, FORMATS.map((one) => h('button', { class: 'small', onclick: () => this.take(one) }, one.toUpperCase())))));
     this.append(tools, this.empty, this.list.element, this.typing, this.fault, form);
-    for (const row of this.call.chat.values()) this.show(row, false);
+    for (const row of this.call.ordered('chat').values()) this.show(row, false);
     this.listen(this.call, 'chat', (e) => this.show(e.detail.row, e.detail.live));
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.chat)));
     this.listen(this.call, 'people', () => this.again());
+    this.listen(this.call, 'dropped', ({ detail }) => detail.which === 'chat' && displace(this.shown, detail.id));
+    for (const type of ['missing', 'loaded']) this.listen(this.call, type, () => this.blank());
     this.listen(this.call, 'typing', () => this.sayTyping());
     this.listen(this.call, 'room', () => this.close());
     this.list.more(Boolean(this.call.earlier.chat));
+    this.blank();
     this.close();
+  }
+
+  /** What stands there without messages: there may be some that are not here yet. */
+  blank() {
+    this.empty.hidden = this.shown.size > 0;
+    fill(this.empty, blankText(this.call, 'chat.empty'));
   }
 
   close() {
@@ -66,10 +79,10 @@ class Chat extends View {
     const badge = h('span', { class: 'dot', 'aria-hidden': 'true' });
     badge.style.backgroundColor = this.call.colour(row.user_id);
     const item = h('li', { class: own ? 'message own' : 'message', data: { id: row.id } },
-      h('p', { class: 'meta' }, badge, h('span', { class: 'who' }, name), h('time', { datetime: row.created_at }, time(row.created_at)),
-        row.edited_at && !row.deleted_at ? h('span', null, t('chat.edited')) : null),
-      h('p', { class: soft ? 'text soft' : 'text', dir: 'auto' }, text),
-      (own || this.call.mine) && !soft ? this.actions(row, own) : null);
+      h('div', { class: 'meta' }, badge, h('span', { class: 'who', dir: 'auto' }, name), h('time', { datetime: row.created_at }, time(row.created_at)),
+        row.edited_at && !row.deleted_at ? h('span', null, t('chat.edited')) : null,
+        (own || this.call.mine) && !soft ? this.actions(row, own) : null),
+      h('p', { class: soft ? 'text soft' : 'text', dir: 'auto' }, text));
     place(this.list.items, item, this.shown);
     this.list.grew(live && !own);
   }
@@ -119,7 +132,8 @@ class Chat extends View {
       this.send();
     } else if (event.key === 'Escape' && this.editing !== null) this.stopEditing();
     else if (event.key === 'ArrowUp' && !this.input.value) {
-      const last = [...this.call.chat.values()].findLast((row) => row.user_id === this.call.me && !row.deleted_at);
+      const mine = [...this.call.ordered('chat').values()].filter((row) => row.user_id === this.call.me);
+      const last = mine.findLast((row) => !row.deleted_at && row.msg_content !== null);
       if (!last) return;
       event.preventDefault();
       this.edit(last);
@@ -132,23 +146,30 @@ class Chat extends View {
     if (this.input.value && this.editing === null) this.call.sayTyping();
   }
 
-  async send() {
+  send() {
     const text = this.input.value.trim();
     if (!text) return;
-    fill(this.fault);
-    const editing = this.editing;
+    const { editing, unsent } = this;
+    // The same text again may be one whose answer was lost on the way.
+    const key = unsent && unsent.text === text && unsent.editing === editing ? unsent.key : randomKey();
+    this.unsent = null;
     this.stopEditing();
+    // One after the other, or two lines in a hurry change places.
+    this.sending = this.sending.then(() => this.post({ text, editing, key }));
+  }
+
+  /** @param {{text: string, editing: number | null, key: string}} message */
+  async post(message) {
+    const { text, editing, key } = message;
     const json = { msg_content: text };
+    fill(this.fault);
     try {
-      const row = editing === null
-        ? await this.call.ask('/messages', { json, key: randomKey() })
-        : await this.call.ask(path`/messages/${editing}`, { json }, 'PATCH');
+      const row = editing === null ? await this.call.ask('/messages', { json, key }) : await this.call.ask(path`/messages/${editing}`, { json, key }, 'PATCH');
       if (row) this.call.put('chat', row, editing === null);
       this.list.down();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      this.input.value = text;
-      this.editing = editing;
+      this.giveBack(message);
       fill(this.fault, problemText(problem));
     }
   }
@@ -162,6 +183,18 @@ class Chat extends View {
       if (!(problem instanceof Problem)) throw problem;
       fill(this.fault, problemText(problem));
     }
+  }
+
+  /** What was not sent goes back to where it was typed, before what was typed since. @param {{text: string, editing: number | null, key: string}} message */
+  giveBack(message) {
+    const since = this.input.value;
+    this.input.value = since ? `${message.text}\n${since}` : message.text;
+    if (!since) {
+      this.unsent = message;
+      this.editing = message.editing;
+      this.classList.toggle('editing', message.editing !== null);
+    }
+    this.grow();
   }
 
   sayTyping() {

@@ -1,7 +1,9 @@
 // Why: lists that grow at the end follow what is new until the reader scrolls up; then they stay
 // where they are, count what came, and offer the way down.
 
+import { Problem } from '../lib/api.js';
 import { fill, h, soon } from '../lib/dom.js';
+import { problemText } from '../lib/form.js';
 import { t } from '../lib/i18n.js';
 
 /** Closer to the end than this counts as being at the end. */
@@ -18,15 +20,27 @@ export function follower(label, loadEarlier) {
   let sticking = true;
   const items = h('ol', { class: 'items' });
   const earlier = h('button', { class: 'small quiet earlier', hidden: true, onclick: () => goBack() }, t('panel.earlier'));
-  const box = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label }, earlier, items);
+  const fault = h('p', { class: 'fault', role: 'alert' });
+  const box = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': label }, earlier, fault, items);
   const button = h('button', { class: 'small new', hidden: true, onclick: () => down() });
   const atEnd = () => box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
 
   /** Loads what is above, and keeps in view what was in view. */
   async function goBack() {
     const below = box.scrollHeight - box.scrollTop;
-    await loadEarlier();
-    box.scrollTop = box.scrollHeight - below;
+    earlier.disabled = true;
+    fill(fault);
+    try {
+      await loadEarlier();
+      box.scrollTop = box.scrollHeight - below;
+      // The button may have gone with the last page, and the focus with it.
+      if (earlier.hidden) box.focus();
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      fill(fault, problemText(problem));
+    } finally {
+      earlier.disabled = false;
+    }
   }
 
   function down() {
@@ -60,6 +74,15 @@ export function follower(label, loadEarlier) {
       }
     },
   };
+}
+
+/** What stands where no rows are: that there are none, or that they are not here yet. @param {import('./call.js').Call} call @param {string} empty name of a message */
+export const blankText = (call, empty) => (call.complete ? t(empty) : call.missing ? t('room.missing') : t('loading'));
+
+/** Takes a row away that is not kept any more. @param {Map<number, HTMLElement>} shown @param {number} id */
+export function displace(shown, id) {
+  shown.get(id)?.remove();
+  shown.delete(id);
 }
 
 /**

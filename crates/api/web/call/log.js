@@ -2,7 +2,9 @@
 // sips rather than word by word. Unfinished captions never reach it.
 
 import { View, define, h } from '../lib/dom.js';
+import { t } from '../lib/i18n.js';
 import { prefs } from '../lib/prefs.js';
+import { UNSURE, sure } from './captions.js';
 
 const SIP_MS = 2000;
 const KEPT = 200;
@@ -10,7 +12,7 @@ const KEPT = 200;
 class CaptionLog extends View {
   /** @type {import('./call.js').Call} */
   call = /** @type {any} */ (null);
-  /** @type {{user: number | null, text: string}[]} */
+  /** @type {import('./call.js').CaptionRow[]} */
   waiting = [];
 
   build() {
@@ -21,8 +23,7 @@ class CaptionLog extends View {
     this.listen(this.call, 'captions', (e) => {
       const { row, live } = e.detail;
       const set = prefs().captions;
-      const sure = (row.confidence ?? 1) >= set.threshold;
-      if (live && row.ts_content && sure && set.announce) this.waiting.push({ user: row.user_id, text: row.ts_content });
+      if (live && row.ts_content && sure(row, set) && set.announce) this.waiting.push(row);
     });
     const timer = setInterval(() => this.tell(), SIP_MS);
     this.onleave(() => clearInterval(timer));
@@ -32,11 +33,14 @@ class CaptionLog extends View {
     /** @type {HTMLElement | null} */
     let line = null;
     let speaker = /** @type {number | null | undefined} */ (undefined);
-    for (const { user, text } of this.waiting.splice(0)) {
+    for (const row of this.waiting.splice(0)) {
+      const { user_id: user, ts_content: text } = row;
       if (!line || user !== speaker) {
-        line = h('p', null, `${this.call.name(user)}: ${text}`);
+        line = h('p', null, `${this.call.name(user)}:`);
         this.append(/** @type {HTMLElement} */ (line));
-      } else line.append(` ${text}`);
+      }
+      line?.append(' ', h('span', { lang: this.call.language(row, user) }, text));
+      if ((row.confidence ?? 1) < UNSURE) line?.append(` ${t('transcript.unsure')}`);
       speaker = user;
     }
     while (this.childElementCount > KEPT) this.firstElementChild?.remove();

@@ -17,6 +17,9 @@ class People extends View {
   /** @type {import('./call.js').Call} */
   call = /** @type {any} */ (null);
 
+  /** Whether the link has to be copied by hand. */
+  uncopied = false;
+
   build() {
     this.className = 'panel-body people';
     this.fault = h('p', { class: 'fault', role: 'alert' });
@@ -59,7 +62,7 @@ class People extends View {
       this.call.signing.has(user) ? t('people.signing') : null,
     ];
     const removable = this.call.mine && user !== this.call.me && user !== this.call.room.owner_id;
-    return h('li', null, this.badge(one), h('span', { class: 'name' }, name, h('span', { class: 'tags' }, tags.map((tag) => tag && h('span', { class: 'tag' }, tag)))),
+    return h('li', null, this.badge(one), h('span', { class: 'name' }, h('bdi', null, name), h('span', { class: 'tags' }, tags.map((tag) => tag && h('span', { class: 'tag' }, tag)))),
       removable ? h('span', { class: 'row' }, session.me?.id === this.call.room.owner_id ? h('button', { class: 'small', data: { focus: `owner-${user}` }, onclick: () => this.handOver(user, name) }, t('people.handover'), h('span', { class: 'unseen' }, ` ${name}`)) : null,
         h('button', { class: 'small', data: { focus: `back-${user}` }, onclick: () => this.attempt(() => this.call.ask(path`/participants/${user}/lobby`)) }, t('people.back'), h('span', { class: 'unseen' }, ` ${name}`)),
         h('button', { class: 'small danger-quiet', data: { focus: `remove-${user}` }, onclick: () => this.expel(user, name) }, t('people.remove'), h('span', { class: 'unseen' }, ` ${name}`))) : null);
@@ -70,7 +73,7 @@ class People extends View {
     const user = one.rp_user_id;
     const name = this.call.name(user);
     const admit = (/** @type {boolean} */ yes) => this.attempt(() => this.call.ask(path`/participants/${user}/admission`, { json: { admit: yes } }, 'PUT'));
-    return h('li', null, this.badge(one), h('span', { class: 'name' }, name), this.call.mine ? h('span', { class: 'row' },
+    return h('li', null, this.badge(one), h('span', { class: 'name' }, h('bdi', null, name)), this.call.mine ? h('span', { class: 'row' },
       h('button', { class: 'small primary', data: { focus: `admit-${user}` }, onclick: () => admit(true) }, t('people.admit'), h('span', { class: 'unseen' }, ` ${name}`)),
       h('button', { class: 'small', data: { focus: `refuse-${user}` }, onclick: () => admit(false) }, t('people.refuse'), h('span', { class: 'unseen' }, ` ${name}`))) : null);
   }
@@ -78,12 +81,18 @@ class People extends View {
   invite() {
     const link = `${location.origin}/rooms/${this.call.code}`;
     const copy = async () => {
-      await navigator.clipboard.writeText(link);
-      announce(t('copied'));
-      fill(button, icon('check'), t('copied'));
+      try {
+        await navigator.clipboard.writeText(link);
+        announce(t('copied'));
+        fill(button, icon('check'), t('copied'));
+      } catch {
+        // Pages without a secure address, and people who said no, have no clipboard.
+        this.uncopied = true;
+        this.draw();
+      }
     };
     const button = h('button', { class: 'small', data: { focus: 'copy' }, onclick: copy }, icon('copy'), t('people.copy'));
-    return h('section', { class: 'invite' }, h('h3', null, t('people.invite')), h('p', { class: 'code big' }, showCode(this.call.code)), button);
+    return h('section', { class: 'invite' }, h('h3', null, t('people.invite')), h('p', { class: 'code big' }, showCode(this.call.code)), this.uncopied ? h('p', { class: 'kept' }, link) : button);
   }
 
   door() {

@@ -51,8 +51,8 @@ export class LiveSocket extends EventTarget {
       const url = await this.address();
       if (this.state === 'ended') return;
       this.open(url);
-    } catch {
-      this.later();
+    } catch (problem) {
+      if (!this.refused(problem)) this.later();
     }
   }
 
@@ -106,10 +106,15 @@ export class LiveSocket extends EventTarget {
       await api('GET', path`/rooms/${this.code}/presence`);
       this.later();
     } catch (problem) {
-      const end = problem instanceof Problem && (REASONS[problem.code] ?? REFUSALS[problem.status]);
-      if (end) this.end(end);
-      else this.later();
+      if (!this.refused(problem)) this.later();
     }
+  }
+
+  /** Ends where the server said that one may not be here; true then. @param {unknown} problem */
+  refused(problem) {
+    const end = problem instanceof Problem && (REASONS[problem.code] ?? REFUSALS[problem.status]);
+    if (end) this.end(end);
+    return Boolean(end);
   }
 
   /** @param {string} text */
@@ -146,6 +151,7 @@ export class LiveSocket extends EventTarget {
 
   /** @param {string} reason */
   end(reason) {
+    if (this.state === 'ended') return;
     this.leave();
     this.become('ended');
     this.dispatchEvent(new CustomEvent('end', { detail: reason }));

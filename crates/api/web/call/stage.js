@@ -126,7 +126,7 @@ class Stage extends View {
       video.hidden = !seen;
       const text = this.call.name(user);
       tile.setAttribute('aria-label', text);
-      fill(name, own ? t('stage.you') : text);
+      fill(name, h('bdi', null, own ? t('stage.you') : text));
       fill(badge, initial(text));
       badge.style.backgroundColor = this.call.colour(user);
       const active = this.call.signing.has(user) || [...this.call.partials.values()].some((one) => one.user === user);

@@ -5,12 +5,12 @@ import { View, define, fill, h } from '../lib/dom.js';
 import { open } from '../lib/dialog.js';
 import { Problem, list, path, randomKey } from '../lib/api.js';
 import { field, form, problemText } from '../lib/form.js';
-import { clock, moment, written } from '../lib/format.js';
+import { clock, moment } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
 import { save } from '../lib/save.js';
 import { UNSURE } from './captions.js';
-import { follower, place } from './follow.js';
+import { blankText, displace, follower, place } from './follow.js';
 
 const SEARCH_WAIT_MS = 250;
 const FORMATS = ['vtt', 'srt', 'txt', 'json'];
@@ -25,6 +25,8 @@ class Transcript extends View {
   query = '';
   speaker = '';
   turn = 0;
+  /** What could not be sent; the same text again has the same key. @type {{text: string, key: string} | null} */
+  unsent = null;
 
   build() {
     this.className = 'panel-body transcript';
@@ -45,6 +47,8 @@ class Transcript extends View {
         h('div', { class: 'row' }, FORMATS.map((one) => h('button', { class: 'small', onclick: () => this.take(one) }, one.toUpperCase()))))),
       this.empty, this.list.element, this.fault, type);
     this.listen(this.call, 'captions', (e) => this.fits(e.detail.row) && this.show(e.detail.row, e.detail.live));
+    this.listen(this.call, 'dropped', ({ detail }) => detail.which === 'captions' && displace(this.shown, detail.id));
+    for (const type of ['missing', 'loaded']) this.listen(this.call, type, () => this.blank());
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.captions)));
     this.listen(this.call, 'people', () => { this.fillSpeakers(); this.redraw(); });
     this.input.disabled = this.call.room.state === 'closed';
@@ -70,14 +74,19 @@ class Transcript extends View {
   async redraw() {
     this.turn += 1;
     const turn = this.turn;
-    const rows = this.query ? await this.find() : [...this.call.captions.values()].filter((row) => this.fits(row));
+    const rows = this.query ? await this.find() : [...this.call.ordered('captions').values()].filter((row) => this.fits(row));
     if (turn !== this.turn) return;
     this.shown.clear();
     fill(this.list.items);
     for (const row of rows) this.show(row, false);
-    this.empty.hidden = rows.length > 0;
-    fill(this.empty, this.query ? t('transcript.nothing') : t('transcript.empty'));
+    this.blank();
     if (!this.query) this.list.down();
+  }
+
+  /** What stands there without captions: there may be some that are not here yet. */
+  blank() {
+    this.empty.hidden = this.shown.size > 0;
+    fill(this.empty, this.query ? t('transcript.nothing') : blankText(this.call, 'transcript.empty'));
   }
 
   /** @returns {Promise<import('./call.js').CaptionRow[]>} */
@@ -103,8 +112,8 @@ class Transcript extends View {
     const item = h('li', { class: 'segment', data: { id: row.id } },
       h('span', { class: 'when', title: moment(row.created_at) }, clock(row.start_ms)),
       h('span', { class: 'said' },
-        h('span', { class: 'who' }, dot, name), ' ',
-        h('span', { class: unsure ? 'word unsure' : 'word', lang: written(row, this.call.people.get(row.user_id ?? -1)?.language), dir: 'auto' },
+        h('span', { class: 'who' }, dot, h('bdi', null, name)), ' ',
+        h('span', { class: unsure ? 'word unsure' : 'word', lang: this.call.language(row, row.user_id), dir: 'auto' },
           row.ts_content ?? t('chat.erased')),
         unsure ? h('span', { class: 'unseen' }, t('transcript.unsure')) : null,
         row.revision > 1 ? h('span', { class: 'tag' }, t('transcript.corrected')) : null,
@@ -141,14 +150,19 @@ class Transcript extends View {
   async type() {
     const text = this.input.value.trim();
     if (!text) return;
+    const { unsent } = this;
+    const key = unsent && unsent.text === text ? unsent.key : randomKey();
+    this.unsent = null;
+    this.input.value = '';
     fill(this.fault);
     try {
-      const row = await this.call.ask('/transcripts', { json: { ts_content: text }, key: randomKey() });
-      this.input.value = '';
+      const row = await this.call.ask('/transcripts', { json: { ts_content: text }, key });
       if (row) this.call.put('captions', row, true);
       this.list.down();
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
+      this.input.value = [text, this.input.value].filter(Boolean).join(' ');
+      this.unsent = { text, key };
       fill(this.fault, problemText(problem));
     }
   }

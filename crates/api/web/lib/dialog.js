@@ -71,3 +71,18 @@ export async function ask(question) {
   });
   return done === true;
 }
+
+/**
+ * Does what a button asks for, and says in a dialog why it could not be done.
+ *
+ * @param {string} title of the button
+ * @param {() => Promise<unknown>} action
+ */
+export async function attempt(title, action) {
+  try {
+    await action();
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    await open(title, () => h('p', { class: 'fault', role: 'alert' }, problemText(problem)));
+  }
+}

@@ -80,6 +80,17 @@ export function soon(action) {
   };
 }
 
+/** A click that counts once: the button is off until what it began is done. @param {() => Promise<unknown>} action */
+export const once = (action) => async (/** @type {Event} */ event) => {
+  const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
+  button.disabled = true;
+  try {
+    await action();
+  } finally {
+    button.disabled = false;
+  }
+};
+
 let counter = 0;
 
 /** An id that no other element of this page has; ties labels to what they name. */

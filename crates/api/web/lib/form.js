@@ -5,10 +5,20 @@ import { Problem } from './api.js';
 import { fill, h, uid } from './dom.js';
 import { has, t } from './i18n.js';
 
-/** What a problem says, in the reader's language where the page knows the code. @param {Problem} problem */
+const UNAUTHORIZED = 401;
+const UNAVAILABLE = [502, 503, 504];
+
+/** The message for a problem: of its code, else of its kind. @param {Problem} problem */
+function messageOf({ code, status }) {
+  if (has(`problem.${code}`)) return `problem.${code}`;
+  if (status === UNAUTHORIZED) return 'problem.logged_out';
+  return UNAVAILABLE.includes(status) ? 'problem.busy' : null;
+}
+
+/** What a problem says, in the reader's language where the page knows it. @param {Problem} problem */
 export function problemText(problem) {
-  const key = `problem.${problem.code}`;
-  const text = has(key) ? t(key) : problem.message;
+  const key = messageOf(problem);
+  const text = key ? t(key) : problem.message;
   return problem.retryAfter ? `${text} ${t('problem.retry', { n: problem.retryAfter })}` : text;
 }
 
@@ -60,9 +70,10 @@ export function choice(name, label, options, props = {}) {
  * @param {string} parts.button
  * @param {(data: Record<string, string>) => Promise<unknown>} parts.send
  * @param {import('./dom.js').Child} [parts.after] below the button
+ * @param {string | null} [parts.wrong] what is wrong from the first
  */
 export function form(parts) {
-  const fault = h('p', { class: 'fault', role: 'alert' });
+  const fault = h('p', { class: 'fault', role: 'alert' }, parts.wrong);
   const button = h('button', { class: 'primary' }, parts.button);
   const element = h('form', { novalidate: true, onsubmit: submit }, parts.fields, fault, button, parts.after);
 
@@ -101,11 +112,11 @@ function missing(element) {
   return empty.length > 0;
 }
 
-/** @param {Element} input @param {string} text */
-function mark(input, text) {
+/** @param {Element} input @param {string} text @param {string} [lang] of the text, if it is not the page's */
+function mark(input, text, lang) {
   input.setAttribute('aria-invalid', 'true');
   const place = input.closest('.field')?.querySelector('.fault');
-  if (place) place.append(h('span', null, text));
+  if (place) place.append(h('span', { lang }, text));
 }
 
 /** @param {HTMLFormElement} element @param {Element} fault @param {Problem} problem */
@@ -116,10 +127,11 @@ function show(element, fault, problem) {
     const input = name && element.querySelector(`[name="${CSS.escape(name)}"]`);
     const text = error.detail ?? error.message ?? error.code ?? '';
     if (!input) {
-      fault.append(h('span', null, text));
+      fault.append(h('span', { lang: 'en' }, text));
       continue;
     }
-    mark(input, text);
+    // The server speaks of single fields in English alone.
+    mark(input, text, 'en');
     if (!focused) /** @type {HTMLElement} */ (input).focus();
     focused = true;
   }

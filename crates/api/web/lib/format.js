@@ -39,8 +39,19 @@ export const nameOf = (who) => who?.display_name ?? who?.username ?? t('people.d
 /** The written language that the labels of signed languages come in (ISO 639-3 to BCP 47). */
 const WRITTEN = /** @type {Record<string, string>} */ ({ ase: 'en', bfi: 'en', asf: 'en', gsg: 'de', fsl: 'fr', ise: 'it', ssp: 'es' });
 
-/** The language of a caption's text; typed captions don't say theirs. @param {{kind?: string}} caption @param {string | null | undefined} signed */
-export const written = (caption, signed) => (caption.kind === 'typed' || !signed ? null : WRITTEN[signed] ?? null);
+/**
+ * The written language of a caption, as far as it is known: of signs by the language that their signer
+ * chose, else the room's; typed captions don't say theirs, so a room's written language stands for it.
+ *
+ * @param {{kind?: string}} caption
+ * @param {string | null | undefined} signed
+ * @param {string | null | undefined} [room]
+ */
+export function written({ kind }, signed, room) {
+  const language = (kind === 'typed' ? null : signed) ?? room ?? '';
+  const is = /^[a-z]{2}(-|$)/i.test(language) ? language : null;
+  return is ?? (kind === 'typed' ? null : WRITTEN[language] ?? null);
+}
 
 /** The first letter, for the badge beside a name. @param {string} name */
 export const initial = (name) => (Array.from(name.trim())[0] ?? '?').toUpperCase();

@@ -1,6 +1,8 @@
 // Why: every word on the page comes from a message file, so that the page speaks the reader's
 // language and a translator needs no code.
 
+import { Problem } from './api.js';
+
 const KEY = 'signcall.language';
 
 /** Languages there are message files for, with their own names. */
@@ -25,15 +27,17 @@ function preferred() {
 }
 
 /**
- * Loads a language's messages and sets the page's `lang`.
+ * Loads a language's messages and sets the page's `lang`; throws a `Problem` where they don't come.
  *
  * @param {string} [wanted] kept for the next visit when given
  */
 export async function load(wanted) {
-  if (wanted) localStorage.setItem(KEY, wanted);
-  language = wanted ?? preferred();
-  const answer = await fetch(`/assets/i18n/${language}.json`);
+  const next = wanted ?? preferred();
+  const answer = await fetch(`/assets/i18n/${next}.json`).catch(() => null);
+  if (!answer?.ok) throw new Problem(answer?.status ?? 0, null);
   messages = await answer.json();
+  if (wanted) localStorage.setItem(KEY, wanted);
+  language = next;
   plural = new Intl.PluralRules(language);
   document.documentElement.lang = language;
 }

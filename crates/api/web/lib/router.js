@@ -4,7 +4,7 @@
 /**
  * @typedef {object} Route
  * @property {RegExp} pattern matched against the path; named groups become parameters
- * @property {(params: Record<string, string>) => Promise<HTMLElement> | HTMLElement} view
+ * @property {() => Promise<(params: any) => HTMLElement>} view loads what makes it
  * @property {'anyone' | 'member' | 'admin'} [who] who may see it; anyone when left away
  */
 

@@ -4,24 +4,32 @@
 import { Problem, api, useToken } from './api.js';
 
 const GUEST = 'signcall.guest';
+const UNAUTHORIZED = 401;
 
 /** @typedef {{id: number, username: string, email?: string, is_admin?: boolean, is_guest?: boolean}} Person */
 
-/** Says `change` when somebody logs in or out. */
+/** Says `change` when somebody logs in or out, `elsewhere` when that happened in another tab. */
 export const session = Object.assign(new EventTarget(), {
   /** @type {Person | null} */
   me: null,
+  /** Whether the server has said who this is, or that it is nobody. */
+  known: false,
   /** The one room a guest may be in. @type {string | null} */
   guestRoom: null,
 });
 
+/** Other tabs share the cookie: they hear when somebody logs in or out here, and ask who they are. */
+const others = new BroadcastChannel('signcall.session');
+others.onmessage = () => session.guestRoom === null && session.dispatchEvent(new Event('elsewhere'));
+
 /** @param {Person | null} me */
 function become(me) {
   session.me = me;
+  session.known = true;
   session.dispatchEvent(new Event('change'));
 }
 
-/** Asks the server who we are. */
+/** Asks the server who we are. Nobody is logged out unless it says so: any other fault is thrown. */
 export async function restore() {
   const kept = sessionStorage.getItem(GUEST);
   if (kept) {
@@ -35,7 +43,7 @@ export async function restore() {
     const answer = await api('GET', '/users/me');
     become(answer?.user ?? answer);
   } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
+    if (!(problem instanceof Problem && problem.status === UNAUTHORIZED)) throw problem;
     become(null);
   }
 }
@@ -45,6 +53,7 @@ export async function logIn(username, password) {
   forgetGuest();
   await api('POST', '/sessions', { json: { username, password }, key: null });
   await restore();
+  others.postMessage(null);
 }
 
 /** Registers and logs in. The token that registering hands out is given back at once: the page uses its cookie. @param {{username: string, email: string, password: string}} fields */
@@ -55,12 +64,13 @@ export async function register(fields) {
   await api('DELETE', '/tokens/current', { token }).catch(() => null);
 }
 
-/** Ends the session on this device. */
+/** Ends the session on this device. Throws where the server did not hear of it: the cookie is still good then. */
 export async function logOut() {
   const route = session.guestRoom ? '/tokens/current' : '/sessions/current';
-  await api('DELETE', route).catch(() => null);
-  forgetGuest();
-  become(null);
+  await api('DELETE', route).catch((problem) => {
+    if (!(problem instanceof Problem && problem.status === UNAUTHORIZED)) throw problem;
+  });
+  forget();
 }
 
 /** Keeps what joining as a guest gave. @param {string} room @param {{token: string, participant: any, user?: any}} answer @param {string} name */
@@ -75,8 +85,10 @@ export function becomeGuest(room, answer, name) {
 
 /** Forgets who was here without asking the server; used when it has said so itself. */
 export function forget() {
+  const member = !session.guestRoom;
   forgetGuest();
   become(null);
+  if (member) others.postMessage(null);
 }
 
 function forgetGuest() {

@@ -2,9 +2,10 @@
 // empty or could not be loaded.
 
 import { Problem, list } from './api.js';
-import { fill, h } from './dom.js';
+import { fill, h, once } from './dom.js';
 import { problemText } from './form.js';
 import { t } from './i18n.js';
+import { patiently } from './retry.js';
 
 const PAGE = 50;
 
@@ -20,32 +21,42 @@ const PAGE = 50;
 export function pagedTable({ route, caption, columns, cells }) {
   /** @type {Record<string, string | null>} */
   let query = {};
+  let turn = 0;
   const rows = h('tbody');
   const fault = h('p', { class: 'fault', role: 'alert' });
   const empty = h('p', { class: 'empty', hidden: true }, t('admin.none'));
   const more = h('button', { class: 'more', hidden: true });
   const head = h('tr', null, columns.map((title) => (title ? h('th', { scope: 'col' }, title) : h('td'))));
-  const table = h('div', { class: 'table' }, h('table', null, h('caption', null, caption), h('thead', null, head), rows));
+  const table = h('div', { class: 'table', tabindex: '0', role: 'region', 'aria-label': caption }, h('table', null, h('caption', null, caption), h('thead', null, head), rows));
 
   /** @param {string | null} after */
   async function load(after) {
+    turn += 1;
+    const own = turn;
     fill(fault);
+    // Nobody waits any more for what was asked before, or for a table that is gone.
+    const over = new AbortController();
+    const told = (/** @type {Problem} */ problem) => (own === turn && root.isConnected ? fill(fault, problemText(problem)) : over.abort());
     try {
-      const { data, next } = await list(route, { ...query, limit: PAGE, after });
+      const { data, next } = await patiently(() => list(route, { ...query, limit: PAGE, after }), { told, signal: over.signal });
+      if (own !== turn) return;
+      fill(fault);
       if (!after) fill(rows);
       rows.append(...data.map((row) => h('tr', null, cells(row, () => load(null)).map((cell) => h('td', null, cell)))));
       empty.hidden = rows.childElementCount > 0;
       more.hidden = next === null;
-      more.onclick = () => load(next);
+      more.onclick = once(() => load(next));
       fill(more, t('more'));
     } catch (problem) {
+      if (over.signal.aborted) return;
       if (!(problem instanceof Problem)) throw problem;
       fill(fault, problemText(problem));
     }
   }
+  const root = h('div', { class: 'stack' }, fault, table, empty, more);
   load(null);
   return {
-    element: h('div', { class: 'stack' }, fault, table, empty, more),
+    element: root,
     /** Looks for something else. @param {Record<string, string | null>} wanted */
     search(wanted) {
       query = wanted;

@@ -27,6 +27,8 @@ export class Media extends EventTarget {
     /** @type {{video: string | null, audio: string | null}} */
     this.fault = { video: null, audio: null };
     this.stream = new MediaStream();
+    /** Counts the wishes: what was asked for before the last one is not wanted any more. */
+    this.wishes = { video: 0, audio: 0 };
   }
 
   /** Whether the browser lets pages have cameras here: over TLS or on this very machine. */
@@ -36,6 +38,7 @@ export class Media extends EventTarget {
 
   /** Switches one on or off. @param {'video' | 'audio'} kind @param {boolean} on */
   async set(kind, on) {
+    this.wishes[kind] += 1;
     this.drop(kind);
     this.fault[kind] = null;
     if (on) await this.take(kind);
@@ -46,21 +49,32 @@ export class Media extends EventTarget {
   async take(kind) {
     if (!this.possible) {
       this.fault[kind] = 'insecure';
-      return;
+      return undefined;
     }
     const wanted = kind === 'video' ? prefs().camera : prefs().microphone;
     const device = wanted ? { deviceId: { ideal: wanted } } : {};
     const constraints = kind === 'video' ? { video: { ...VIDEO, ...device } } : { audio: { ...device } };
+    const wish = this.wishes[kind];
     try {
       const [track] = (await navigator.mediaDevices.getUserMedia(constraints)).getTracks();
+      // Browsers ask people first: meanwhile it may have been switched off, or the room been left.
+      if (wish !== this.wishes[kind]) return track.stop();
       if (kind === 'video') track.contentHint = 'motion';
-      track.onended = () => this.set(kind, false);
+      track.onended = () => this.lost(kind);
       this.drop(kind);
       this[kind] = track;
       this.stream.addTrack(track);
     } catch (fault) {
-      this.fault[kind] = reason(fault);
+      if (wish === this.wishes[kind]) this.fault[kind] = reason(fault);
     }
+    return undefined;
+  }
+
+  /** It was pulled out, or another program took it. @param {'video' | 'audio'} kind */
+  lost(kind) {
+    this.drop(kind);
+    this.fault[kind] = 'lost';
+    this.dispatchEvent(new Event('change'));
   }
 
   /** @param {'video' | 'audio'} kind */
@@ -75,6 +89,7 @@ export class Media extends EventTarget {
 
   /** Everything off. */
   stop() {
+    for (const kind of /** @type {const} */ (['video', 'audio'])) this.wishes[kind] += 1;
     this.drop('video');
     this.drop('audio');
   }

@@ -3,6 +3,7 @@
 
 import { Peer } from './peer.js';
 import { api, randomKey } from '../lib/api.js';
+import { patiently } from '../lib/retry.js';
 
 /** Most people with video in one call; beyond it a mesh asks too much of a home connection. */
 export const PEOPLE_MAX = 4;
@@ -24,7 +25,7 @@ const PATIENCE_MAX_MS = 60_000;
  * @property {number} patience with a connection that does not come about
  */
 
-/** Says `tiles` when somebody's video came, went or changed. */
+/** Says `tiles` when somebody's video came, went or changed, `elsewhere` when another tab or device took it over or gave it back. */
 export class Mesh extends EventTarget {
   /** @param {import('../call/call.js').Call} call @param {import('./devices.js').Media} media */
   constructor(call, media) {
@@ -33,16 +34,19 @@ export class Mesh extends EventTarget {
     this.media = media;
     /** @type {Map<number, {peer: Peer, session: string}>} */
     this.peers = new Map();
+    /** Names this tab among those of the same person: one of them has the video. */
+    this.tab = randomKey();
+    this.elsewhere = false;
     this.ending = new AbortController();
     const on = (/** @type {EventTarget} */ target, /** @type {string} */ type, /** @type {(e: any) => void} */ action) =>
       target.addEventListener(type, action, { signal: this.ending.signal });
     /** Where to look for ways to others; without an answer, what this network offers has to do.
      * @type {RTCIceServer[]} */
     this.iceServers = [];
-    const known = api('GET', '/ice-servers').then((found) => (this.iceServers = found.ice_servers), () => {});
+    const known = patiently(() => api('GET', '/ice-servers'), this.ending).then((found) => (this.iceServers = found.ice_servers), () => {});
     on(call, 'signal', (e) => known.then(() => !this.ending.signal.aborted && this.take(e.detail)));
     on(call, 'people', () => this.meet());
-    on(call, 'state', (e) => e.detail === 'online' && this.greetAll());
+    on(call, 'state', (e) => e.detail === 'online' && !this.elsewhere && this.claim());
     on(media, 'change', () => this.share());
     /** @type {Map<number, Greeting>} */
     this.greetings = new Map();
@@ -64,7 +68,22 @@ export class Mesh extends EventTarget {
   meet() {
     for (const user of [...this.peers.keys()]) if (!this.call.people.has(user)) this.drop(user);
     for (const user of [...this.greetings.keys()]) if (!this.call.people.has(user)) this.greetings.delete(user);
+    if (this.elsewhere) return;
     for (const user of this.others()) if (!this.full && !this.greetings.get(user)?.at) this.greet(user);
+  }
+
+  /** The video comes here, from wherever else the same person has this call open. */
+  claim() {
+    this.call.signal(this.call.me, { tab: this.tab });
+    if (this.elsewhere) this.move(false);
+    this.greetAll();
+  }
+
+  /** @param {boolean} elsewhere where the video is from now on */
+  move(elsewhere) {
+    this.elsewhere = elsewhere;
+    if (elsewhere) for (const user of [...this.peers.keys()]) this.drop(user);
+    this.dispatchEvent(new Event('elsewhere'));
   }
 
   greetAll() {
@@ -74,6 +93,7 @@ export class Mesh extends EventTarget {
 
   /** Signals may get lost, and connections fail: greets again who did not answer, and connects anew. */
   look() {
+    if (this.elsewhere) return;
     const now = Date.now();
     for (const user of this.others()) {
       const greeting = this.greeting(user);
@@ -112,7 +132,9 @@ export class Mesh extends EventTarget {
 
   /** @param {{from: number, payload: any}} signal */
   take({ from, payload }) {
-    if (from === this.call.me || !payload) return undefined;
+    if (!payload) return undefined;
+    if (from === this.call.me) return payload.tab && payload.tab !== this.tab && !this.elsewhere ? this.move(true) : undefined;
+    if (this.elsewhere) return undefined;
     if (payload.bye) return this.drop(from);
     if (payload.hello) {
       if (this.full && !this.peers.has(from)) return undefined;

@@ -25,7 +25,8 @@ class SignStatus extends View {
     const dropped = sender?.dropped ? h('span', { class: 'soft' }, t('sign.dropped', { n: sender.dropped })) : null;
     const reason = state === 'degraded' ? h('span', { class: 'soft', lang: 'en' }, degraded) : null;
     fill(this, way === 'images' && state !== 'off' ? canvas : null, h('p', null, h('strong', null, text), reason, dropped));
-    if (text !== this.told && state !== 'unsure' && state !== 'running') announce(text);
+    const news = text !== this.told && (this.told || state !== 'off');
+    if (news && state !== 'unsure' && state !== 'running') announce(text);
     this.told = text;
   }
 }

@@ -3,7 +3,7 @@
 
 import { Problem, api, list, path, request } from '../lib/api.js';
 import { View, define, fill, h } from '../lib/dom.js';
-import { ask } from '../lib/dialog.js';
+import { ask, attempt } from '../lib/dialog.js';
 import { field, form, problemText, tick } from '../lib/form.js';
 import { moment } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
@@ -110,7 +110,7 @@ const card = (title, ...content) => h('section', { class: 'card' }, h('h2', null
 
 /** @param {{id: number, kind: string, created_at: string, token_expiration: string, current: boolean}} one @param {() => void} reload */
 function tokenRow(one, reload) {
-  const revoke = async () => {
+  const revoke = () => attempt(t(one.current ? 'nav.logout' : 'account.revoke'), async () => {
     if (one.current) {
       await logOut();
       go('/');
@@ -118,7 +118,7 @@ function tokenRow(one, reload) {
     }
     await api('DELETE', path`/tokens/${one.id}`);
     reload();
-  };
+  });
   return h('tr', null,
     h('td', null, t(`account.kind.${one.kind}`), one.current ? [' ', h('span', { class: 'tag' }, t('account.current'))] : null),
     h('td', null, moment(one.created_at)), h('td', null, moment(one.token_expiration)),

@@ -12,7 +12,7 @@ export function audit() {
     route: '/events',
     caption: t('admin.audit.caption'),
     columns: [t('admin.audit.position'), t('admin.audit.when'), t('admin.audit.what'), t('admin.audit.actor'), t('admin.audit.about')],
-    cells: (event) => [String(event.position ?? ''), moment(event.at ?? event.time ?? event.created_at), h('code', null, what(event)), actor(event.actor), about(event)],
+    cells: (event) => [String(event.position ?? ''), h('span', { class: 'moment' }, moment(event.created_at)), h('code', null, event.type), actor(event), about(event)],
   });
   const filters = ['actor', 'user', 'room'];
   const search = form({
@@ -23,11 +23,8 @@ export function audit() {
   return h('div', { class: 'stack' }, search, table.element);
 }
 
-/** @param {any} event */
-const what = (event) => event.type ?? event.tag ?? (event.events ?? []).map((/** @type {any} */ one) => one.type ?? one.tag).join(', ');
-
-/** @param {any} value */
-const actor = (value) => (value && typeof value === 'object' ? Object.entries(value).flat().join(' ') : String(value ?? '–'));
+/** Who did it: a part of the system, or which user. @param {any} event */
+const actor = (event) => (event.actor_id ? `${t('admin.audit.user')} ${event.actor_id}` : event.actor);
 
 /** @param {any} event */
-const about = (event) => [event.user_id && `${t('admin.audit.by.user')} ${event.user_id}`, event.room_id && `${t('admin.audit.by.room')} ${event.room_id}`].filter(Boolean).join(', ');
+const about = (event) => [event.user_id && `${t('admin.audit.by.user')} ${event.user_id}`, event.room_id && `${t('admin.audit.by.room')} ${event.room_id}`, event.type === 'user.model_taught' && event.data?.model].filter(Boolean).join(', ');

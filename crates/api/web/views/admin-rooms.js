@@ -14,7 +14,7 @@ export const rooms = () => pagedTable({
   columns: [t('home.code.short'), t('admin.created'), t('admin.state'), t('admin.owner'), ''],
   cells: (room, reload) => [
     h('a', { href: `/rooms/${room.room_code}`, class: 'code' }, showCode(room.room_code)),
-    moment(room.created_at),
+    h('span', { class: 'moment' }, moment(room.created_at)),
     h('span', { class: room.state === 'open' ? 'tag' : 'tag wait' }, t(`room.state.${room.state}`)),
     String(room.owner_id),
     buttons(room, reload),

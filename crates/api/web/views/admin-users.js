@@ -20,7 +20,7 @@ export function users() {
     route: '/users',
     caption: t('admin.users.caption'),
     columns: [t('field.username'), t('field.email'), t('admin.state'), t('admin.seen'), ''],
-    cells: (user, reload) => [user.username, user.email, state(user), moment(user.last_seen), buttons(user, reload)],
+    cells: (user, reload) => [user.username, user.email, state(user), h('span', { class: 'moment' }, moment(user.last_seen)), buttons(user, reload)],
   });
   let timer = 0;
   const search = h('input', { type: 'search', 'aria-label': t('admin.users.search'), placeholder: t('admin.users.search'), oninput: () => {

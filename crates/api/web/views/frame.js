@@ -1,6 +1,7 @@
 // Why: what every view but the room has above and below it: where one is, who one is, which
 // language and theme.
 
+import { attempt } from '../lib/dialog.js';
 import { h } from '../lib/dom.js';
 import { LANGUAGES, current, t } from '../lib/i18n.js';
 import { prefs, setPrefs } from '../lib/prefs.js';
@@ -12,7 +13,7 @@ const THEMES = ['auto', 'light', 'dark'];
 /** The bar above. */
 export function top() {
   const me = session.me;
-  const links = me && !me.is_guest
+  const links = !session.known ? [] : me && !me.is_guest
     ? [me.is_admin ? link('/admin', t('nav.admin')) : null, link('/account', me.username), leave()]
     : [link('/login', t('nav.login')), link('/register', t('nav.register'))];
   return [
@@ -36,7 +37,7 @@ function mark() {
 const link = (href, text) => h('a', { href, 'aria-current': location.pathname === href ? 'page' : null }, text);
 
 const leave = () =>
-  h('button', { class: 'quiet', onclick: async () => { await logOut(); go('/'); } }, t('nav.logout'));
+  h('button', { class: 'quiet', onclick: () => attempt(t('nav.logout'), async () => { await logOut(); go('/'); }) }, t('nav.logout'));
 
 /** @param {(language: string) => void} relanguage */
 function languages(relanguage) {

@@ -1,10 +1,11 @@
 // Why: where a visit starts: into a room by its code, a new room, and the rooms one knows.
 
 import { Problem, api, list } from '../lib/api.js';
-import { View, define, fill, h } from '../lib/dom.js';
-import { field, form } from '../lib/form.js';
+import { View, define, fill, h, once } from '../lib/dom.js';
+import { field, form, problemText } from '../lib/form.js';
 import { moment, readCode, showCode } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
+import { patiently } from '../lib/retry.js';
 import { go } from '../lib/router.js';
 import { session } from '../lib/session.js';
 
@@ -31,18 +32,23 @@ class Home extends View {
 
   /** @param {HTMLElement} place @param {string | null} after */
   async load(place, after) {
+    const fault = place.querySelector('.fault') ?? place.appendChild(h('p', { class: 'fault', role: 'alert' }));
+    const told = (/** @type {Problem} */ problem) => fault.textContent !== problemText(problem) && fill(fault, problemText(problem));
     try {
-      const { data, next } = await list('/rooms', { limit: 20, after });
+      const { data, next } = await patiently(() => list('/rooms', { limit: 20, after }), { signal: this.signal, told });
+      fill(fault);
       place.removeAttribute('aria-busy');
-      if (!after && data.length === 0) fill(place, h('p', { class: 'empty' }, t('home.none')));
+      if (!after && data.length === 0) return fill(place, h('p', { class: 'empty' }, t('home.none')));
       const rows = place.querySelector('ul') ?? place.appendChild(h('ul', { class: 'room-list' }));
       rows.append(...data.map(roomLine));
       place.querySelector('button.more')?.remove();
-      if (next) place.append(h('button', { class: 'more', onclick: () => this.load(place, next) }, t('more')));
+      if (next) place.append(h('button', { class: 'more', onclick: once(() => this.load(place, next)) }, t('more')));
     } catch (problem) {
+      if (this.signal.aborted) return undefined;
       if (!(problem instanceof Problem)) throw problem;
-      fill(place, h('p', { class: 'fault' }, problem.message));
+      told(problem);
     }
+    return undefined;
   }
 }
 

@@ -3,8 +3,9 @@
 
 import { alarm, announce } from '../lib/announce.js';
 import { Problem, api, path } from '../lib/api.js';
-import { View, define, fill, h } from '../lib/dom.js';
+import { View, define, fill, h, soon } from '../lib/dom.js';
 import { ask } from '../lib/dialog.js';
+import { problemText } from '../lib/form.js';
 import { clock, showCode } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { icon } from '../lib/icons.js';
@@ -47,10 +48,12 @@ class InCall extends View {
     this.bar = toolbar({ media, signing: this.signing, actions: this.actions() });
     this.panel = h('aside', { id: 'panel', class: 'panel', hidden: true, tabindex: '-1' });
     this.status = h('p', { class: 'connection', role: 'status' });
+    this.notice = h('p', { class: 'notice', role: 'status' });
     this.elapsed = h('span', { class: 'soft' });
+    this.crowd = h('span', { class: 'soft' });
     this.theatre = h('div', { class: 'theatre' }, this.stage, captions({ call }));
     this.append(
-      h('header', { class: 'callbar' }, h('h1', { class: 'code' }, showCode(call.code)), this.elapsed, signStatus({ signing: this.signing }), this.status),
+      h('header', { class: 'callbar' }, h('h1', { class: 'code', tabindex: '-1' }, showCode(call.code)), this.elapsed, this.crowd, signStatus({ signing: this.signing }), this.status, this.notice),
       this.theatre, this.panel, this.bar, captionLog({ call }));
     this.wire();
     if (matchMedia('(min-width: 60rem)').matches) this.show(/** @type {PanelName} */ (prefs().panel), false);
@@ -61,11 +64,16 @@ class InCall extends View {
     const { call } = this;
     const actions = this.actions();
     shortcuts({ ...actions, transcript: () => actions.panel('transcript'), chat: () => actions.panel('chat'), people: () => actions.panel('people'), pin: (place) => this.stage?.pinAt(place) }, this.signal);
-    this.listen(call, 'state', (e) => this.connection(e.detail));
+    for (const type of ['state', 'missing']) this.listen(call, type, () => this.connection(call.socket.state));
     this.listen(call, 'end', (e) => this.end(e.detail));
-    this.listen(call, 'chat', (e) => e.detail.live && e.detail.row.user_id !== call.me && this.count('chat'));
+    this.listen(call, 'chat', (e) => e.detail.live && e.detail.row.user_id !== call.me && this.heard(e.detail.row));
     this.listen(call, 'moved', (e) => this.tell(e.detail));
     this.listen(changes, 'change', () => this.place());
+    this.listen(this.media, 'change', () => this.noted());
+    this.listen(/** @type {Mesh} */ (this.mesh), 'elsewhere', () => this.elsewhere());
+    const counted = soon(() => this.counted());
+    this.listen(call, 'people', counted);
+    this.listen(/** @type {Mesh} */ (this.mesh), 'tiles', counted);
     this.place();
     const timer = setInterval(() => fill(/** @type {Element} */ (this.elapsed), clock(Date.now() - Date.parse(call.room.created_at))), 1000);
     this.onleave(() => {
@@ -75,6 +83,31 @@ class InCall extends View {
       call.stop();
       document.title = 'Signcall';
     });
+  }
+
+  /** How many are here whom one can't see, since video goes to few. */
+  counted() {
+    const inside = [...this.call.people.values()].filter((one) => one.admission !== 'waiting').length;
+    const unseen = inside - (this.stage?.tiles.size ?? inside);
+    const text = unseen > 0 ? t('room.unseen', { n: unseen }) : '';
+    if (this.crowd?.textContent !== text) fill(/** @type {Element} */ (this.crowd), text);
+  }
+
+  /** Says why there is no picture or sound, and where the video is if not here. */
+  noted() {
+    const kinds = /** @type {const} */ ([['video', 'camera'], ['audio', 'microphone']]);
+    const faults = kinds.filter(([kind]) => this.media.fault[kind]).map(([kind, name]) => `${t(`bar.${name}`)}: ${t(`media.${this.media.fault[kind]}`)}`);
+    const elsewhere = this.mesh?.elsewhere;
+    const text = [elsewhere ? t('room.elsewhere') : '', ...faults].filter(Boolean).join(' ');
+    if (this.notice?.dataset.text === text) return;
+    this.notice.dataset.text = text;
+    fill(this.notice, text || null, elsewhere ? [' ', h('button', { class: 'small', onclick: () => this.mesh?.claim() }, t('room.here'))] : null);
+  }
+
+  /** Another tab or device of the same person has the video; signs would be read twice. */
+  elsewhere() {
+    if (this.mesh?.elsewhere) this.signing?.halt();
+    this.noted();
   }
 
   /** Where captions stand is for the layout to know. */
@@ -98,8 +131,8 @@ class InCall extends View {
 
   /** @param {string} state */
   connection(state) {
-    const text = state === 'waiting' ? t('room.lost') : state === 'connecting' ? t('room.connecting') : '';
-    if (this.status) fill(this.status, text);
+    const text = state === 'waiting' ? t('room.lost') : state === 'connecting' ? t('room.connecting') : this.call.missing ? t('room.missing') : '';
+    if (this.status?.textContent !== text) fill(/** @type {Element} */ (this.status), text);
     if (state === 'waiting' && !this.offline) alarm(t('room.lost'));
     if (state === 'online' && this.offline) announce(t('room.back'));
     this.offline = state === 'waiting' || (this.offline && state === 'connecting');
@@ -123,6 +156,12 @@ class InCall extends View {
     this.bar.draw();
     if (!name && before && focus) /** @type {HTMLElement | null} */ (this.bar.querySelector(`[data-name="${before}"]`))?.focus();
     this.titled();
+  }
+
+  /** Somebody wrote: counted for those who see the count, and said for those who don't. @param {import('../call/call.js').ChatRow} row */
+  heard(row) {
+    this.count('chat');
+    if (row.msg_content) announce(t('chat.said', { name: this.call.name(row.user_id, row), text: row.msg_content }));
   }
 
   /** @param {string} panel */
@@ -192,10 +231,16 @@ class Archive extends View {
 
   /** @param {HTMLElement} place */
   async read(place) {
+    const status = h('p', { role: 'status' }, t('loading'));
+    fill(place, status);
+    const told = () => fill(status, this.call.missing ? t('room.missing') : t('loading'));
+    this.listen(this.call, 'missing', told);
     try {
-      await this.call.load();
+      await this.call.load(this.signal);
     } catch (problem) {
+      if (this.signal.aborted) return;
       if (!(problem instanceof Problem)) throw problem;
+      fill(place, h('p', { class: 'fault', role: 'alert' }, problemText(problem)));
       return;
     }
     const one = (/** @type {PanelName} */ name) => h('section', { class: 'card panel' }, h('h2', null, t(`bar.${name}`)), PANELS[name]({ call: this.call }));

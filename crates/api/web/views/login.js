@@ -13,7 +13,7 @@ function onwards() {
   go(/^\/(?!\/)/.test(next) ? next : '/', { replace: true });
 }
 
-const kept = () => location.search;
+const kept = () => location.search.replace(/&ended$/, '');
 
 const username = () =>
   field('username', t('field.username'), { required: true, autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false', maxlength: 50 });
@@ -27,7 +27,8 @@ export const newPassword = (name = 'password', label = t('field.password')) =>
 /** Logging in. */
 export function login() {
   const password = field('password', t('field.password'), { type: 'password', required: true, autocomplete: 'current-password' });
-  return page(t('login.title'), null, form({
+  const ended = new URLSearchParams(location.search).has('ended');
+  return page(t('login.title'), ended ? t('login.ended') : null, form({
     fields: [username(), password],
     button: t('login.button'),
     send: async (data) => {

@@ -28,6 +28,7 @@ class Prejoin extends View {
       h('div', { class: 'preview' }, this.off, this.video, h('div', { class: 'guide', 'aria-hidden': 'true' }), this.chip),
       h('div', { class: 'row under' }, this.camera, this.microphone, this.sound), this.menus);
     this.listen(this.media, 'change', () => this.draw());
+    if (navigator.mediaDevices) this.listen(navigator.mediaDevices, 'devicechange', () => this.draw());
     const timer = setInterval(() => this.look(), LIGHT_EVERY_MS);
     this.onleave(() => clearInterval(timer));
     this.draw();

@@ -21,8 +21,8 @@ export function ask() {
   return page(t('reset.ask.title'), t('reset.ask.text'), content);
 }
 
-/** Setting the new password. @param {string} secret from the link */
-export function set(secret) {
+/** Setting the new password. @param {{secret: string}} link */
+export function set({ secret }) {
   const content = h('div');
   fill(content, form({
     fields: newPassword('new', t('reset.set.field')),

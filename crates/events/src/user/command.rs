@@ -41,6 +41,7 @@ pub enum UserCommand {
     RevokeAdmin(admin::RevokeAdmin),
     Block(admin::Block),
     Unblock(admin::Unblock),
+    NoteTaught(admin::NoteTaught),
 }
 
 impl UserCommand {
@@ -69,6 +70,7 @@ impl UserCommand {
             Self::RevokeAdmin(command) => command.decide(state, actor),
             Self::Block(command) => command.decide(state, actor),
             Self::Unblock(command) => command.decide(state, actor),
+            Self::NoteTaught(command) => command.decide(state, actor),
         }
     }
 }

@@ -29,6 +29,7 @@ pub enum UserEvent {
     AdminRevoked(AdminRevoked),
     Blocked(Blocked),
     Unblocked(Unblocked),
+    ModelTaught(ModelTaught),
     Deleted(Deleted),
     Seen(Seen),
 }
@@ -179,6 +180,17 @@ payloads! {
         /// Who.
         user_id: UserId,
     }
+    /// A model learned a sign from clips that an administrator brought; a new model came of it.
+    ModelTaught {
+        /// Who taught.
+        user_id: UserId,
+        /// The model that learned.
+        base: String,
+        /// The new one.
+        model: String,
+        /// Clips that it learned from.
+        clips: u32,
+    }
     /// Gone, with tokens and owned rooms. The key is destroyed after this event.
     Deleted {
         /// Who.
@@ -250,6 +262,7 @@ impl UserEvent {
             | Self::AdminGranted(_)
             | Self::AdminRevoked(_)
             | Self::Unblocked(_)
+            | Self::ModelTaught(_)
             | Self::Deleted(_)
             | Self::Seen(_) => Vec::new(),
         }
@@ -277,6 +290,7 @@ impl UserEvent {
             | Self::AdminRevoked(_)
             | Self::Blocked(_)
             | Self::Unblocked(_)
+            | Self::ModelTaught(_)
             | Self::Deleted(_)
             | Self::Seen(_) => None,
         }
@@ -301,6 +315,7 @@ impl UserEvent {
             Self::AdminRevoked(e) => Some(e.user_id),
             Self::Blocked(e) => Some(e.user_id),
             Self::Unblocked(e) => Some(e.user_id),
+            Self::ModelTaught(e) => Some(e.user_id),
             Self::Deleted(e) => Some(e.user_id),
             Self::Seen(_) => None,
         }

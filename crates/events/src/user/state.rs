@@ -240,6 +240,8 @@ impl Users {
             | UserEvent::AdminRevoked(_)
             | UserEvent::Blocked(_)
             | UserEvent::Unblocked(_) => self.evolve_one(event),
+            // Told to whoever asks what was done; nothing is decided by it.
+            UserEvent::ModelTaught(_) => {}
         }
     }
 
@@ -310,7 +312,8 @@ impl Users {
             | UserEvent::Deleted(_)
             | UserEvent::Seen(_)
             | UserEvent::UsernameChanged(_)
-            | UserEvent::EmailChanged(_) => {}
+            | UserEvent::EmailChanged(_)
+            | UserEvent::ModelTaught(_) => {}
         }
     }
 

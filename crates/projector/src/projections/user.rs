@@ -120,6 +120,7 @@ fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
                 work.sweep.names.push(e.user_id);
             }
         }
+        UserEvent::ModelTaught(_) => {}
         UserEvent::TokenIssued(_)
         | UserEvent::TokenRenewed(_)
         | UserEvent::TokenRevoked(_)
@@ -184,6 +185,7 @@ impl UserRow {
             | UserEvent::UsernameChanged(_)
             | UserEvent::EmailChanged(_)
             | UserEvent::ResetRequested(_)
+            | UserEvent::ModelTaught(_)
             | UserEvent::Deleted(_)
             | UserEvent::Seen(_) => {}
         }

@@ -9,7 +9,8 @@ use crate::sealed::{Clear, Personal};
 use crate::state::State;
 use crate::text;
 use crate::user::event::{
-    AdminGranted, AdminRevoked, Blocked, RevocationReason, TokensRevoked, Unblocked, UserEvent,
+    AdminGranted, AdminRevoked, Blocked, ModelTaught, RevocationReason, TokensRevoked, Unblocked,
+    UserEvent,
 };
 
 macro_rules! about_a_user {
@@ -39,6 +40,17 @@ pub struct Block {
     pub user: UserId,
     /// Why.
     pub reason: Clear,
+}
+
+/// Write down that a sign was taught: the new model is there already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteTaught {
+    /// The model that learned.
+    pub base: String,
+    /// The new one.
+    pub model: String,
+    /// Clips that it learned from.
+    pub clips: u32,
 }
 
 fn not_oneself(by: Option<UserId>, user: UserId) -> Result<(), Rejection> {
@@ -112,6 +124,20 @@ impl Unblock {
     }
 }
 
+impl NoteTaught {
+    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let Some(user_id) = administrator(state, actor)? else {
+            let detail = "an operator's teaching is nobody's in the log".to_owned();
+            return Err(Rejection::Forbidden(detail));
+        };
+        text::tag("base", Some(&self.base))?;
+        text::tag("model", Some(&self.model))?;
+        let (base, model, clips) = (self.base.clone(), self.model.clone(), self.clips);
+        let taught = ModelTaught { user_id, base, model, clips };
+        Ok(of_user(user_id, vec![UserEvent::ModelTaught(taught)]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +145,29 @@ mod tests {
 
     use crate::user::command::account::DeleteUser;
     use crate::user::command::login::LogIn;
+
+    #[test]
+    fn who_taught_a_model_is_written_down() {
+        let mut town = Scenario::new();
+        let (ada, bob) = (town.admin("Ada"), town.user("Bob"));
+        let note = |model: &str| NoteTaught {
+            base: "asl-basic".to_owned(),
+            model: model.to_owned(),
+            clips: 10,
+        };
+        let refused = town.refused(Actor::User(bob), note("asl-basic-tea"));
+        assert!(matches!(refused, Rejection::Forbidden(_)));
+        let wrong = town.refused(Actor::User(ada), note("tea pot"));
+        assert!(matches!(wrong, Rejection::Invalid { field: "model", .. }));
+        let noted = town.when(Actor::User(ada), note("asl-basic-tea")).unwrap();
+        let taught = ModelTaught {
+            user_id: ada,
+            base: "asl-basic".to_owned(),
+            model: "asl-basic-tea".to_owned(),
+            clips: 10,
+        };
+        assert_eq!(noted.events, [crate::Event::User(UserEvent::ModelTaught(taught))]);
+    }
 
     #[test]
     fn an_administrator_makes_another_but_never_acts_on_themself() {
