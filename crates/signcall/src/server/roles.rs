@@ -34,6 +34,9 @@ const REQUESTS_END_WITHIN: Duration = Duration::from_secs(4);
 /// At shutdown the tables may take this long to take in what was decided last.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
 
+/// After a start that failed, databases may take this long to close.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+
 /// At shutdown a snapshot on its way is waited for this long.
 const SNAPSHOTS_END_WITHIN: Duration = Duration::from_secs(1);
 
@@ -80,11 +83,16 @@ impl<'a> Roles<'a> {
 
     /// Closes what was opened, for a process that does not come up.
     pub(super) async fn close(self) {
-        if let Some(books) = &self.books {
-            books.vault.close().await;
-        }
-        if let Some(store) = &self.store {
-            store.close().await;
+        let closed = async {
+            if let Some(books) = &self.books {
+                books.vault.close().await;
+            }
+            if let Some(store) = &self.store {
+                store.close().await;
+            }
+        };
+        if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
+            tracing::debug!("the databases were not waited for any longer");
         }
     }
 
