@@ -212,6 +212,7 @@ pub(crate) fn unreadable(error: &LogError) -> ApiError {
     match error {
         LogError::Unreachable { .. } => ApiError::LogUnreachable,
         LogError::Damaged { .. }
+        | LogError::Missing { .. }
         | LogError::TailLost { .. }
         | LogError::Replaced { .. }
         | LogError::Unsuitable { .. } => ApiError::Internal(error.to_string()),

@@ -185,6 +185,7 @@ pub(crate) fn passes(error: &ProjectorError) -> bool {
         )
         | ProjectorError::Log(
             LogError::Damaged { .. }
+            | LogError::Missing { .. }
             | LogError::TailLost { .. }
             | LogError::Replaced { .. }
             | LogError::Unsuitable { .. },

@@ -4,6 +4,7 @@
 //! `nats_user` in the file. The table below is the only list of them.
 
 mod api_table;
+mod secrets;
 mod value;
 
 use std::ffi::OsString;
@@ -128,6 +129,11 @@ options! {
         recognizer_part: Part = Part::ALL, "SIGNCALL_RECOGNIZER_PART", "I/N";
     }
     optional {
+        /// The key that wraps all keys of personal data, 64 hexadecimal characters, if it is not to lie
+        /// in the folder of secrets; a command line can be seen by others
+        key_encryption_key: Secret, "SIGNCALL_KEY_ENCRYPTION_KEY", "KEY";
+        /// A file with that key, such as a secret of Docker's or Kubernetes', or a credential of systemd
+        key_encryption_file: PathBuf, "SIGNCALL_KEY_ENCRYPTION_FILE", "FILE";
         /// The server's certificate and those between it and the root (PEM); switches TLS on, and is
         /// read again at SIGHUP
         tls_cert: PathBuf, "SIGNCALL_TLS_CERT", "FILE";
@@ -211,10 +217,9 @@ impl Config {
         self.data.join(MODELS_FOLDER)
     }
 
-    /// Makes the data folder if it is not there, for its owner alone; so is, from here on, every
-    /// file that this process makes, wherever it lies.
+    /// Makes the data folder if it is not there, for its owner alone.
     pub(crate) fn make_data_folder(&self) -> Result<()> {
-        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        keep_files_private();
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.data);
         made.with_context(|| format!("cannot make {}", self.data.display()))
     }
@@ -242,6 +247,9 @@ impl Config {
     fn check(&self) -> Result<()> {
         self.tls()?;
         self.mail()?;
+        if self.key_encryption_key.is_some() && self.key_encryption_file.is_some() {
+            bail!("key_encryption_key and key_encryption_file: name one of them");
+        }
         if self.roles.is_empty() {
             bail!("roles: name at least one of {}", Roles::all());
         }
@@ -263,6 +271,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// From here on every file that this process makes is its owner's alone, wherever it lies: a log, a
+/// vault, tables.
+pub(crate) fn keep_files_private() {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// Of the data folder, where models that were brought lie.

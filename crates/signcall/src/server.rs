@@ -9,6 +9,7 @@ mod roles;
 mod school;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use futures::StreamExt as _;
@@ -17,14 +18,19 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use vault::Secrets;
+use vault::{Vault, VaultError};
 
 use crate::config::{self as configured, Config, Role};
 use crate::shutdown::DEADLINE;
 
+/// How often a running server looks whether its secrets are still those of the vault.
+const SECRETS_EVERY: Duration = Duration::from_secs(5);
+
 pub(crate) use anchor::check as check_anchor;
 pub(crate) use lock::Lock;
-pub(crate) use parts::{Books, LOG_FILE, connect, open_existing_log, open_store};
+pub(crate) use parts::{
+    Books, LOG_FILE, connect, has_tables, open_existing_log, open_store, open_vault, there,
+};
 use roles::Roles;
 
 /// Clients go first, then those who still have something to say to the decider, then the decider,
@@ -36,6 +42,7 @@ const STOP_ORDER: [Role; 5] =
 pub(crate) struct Server {
     address: Option<SocketAddr>,
     roles: Vec<Running>,
+    vault: Option<Vault>,
     // Held until the end: one writer of one data folder.
     _lock: Option<lock::Lock>,
 }
@@ -57,14 +64,26 @@ impl Server {
         let lock = if embedded_writer { Some(lock::Lock::take(&config.data)?) } else { None };
         make_secrets(config)?;
         let mut roles = Roles::open(config).await?;
-        let mut server = Self { address: None, roles: Vec::new(), _lock: lock };
+        let vault = roles.vault();
+        let mut server = Self { address: None, roles: Vec::new(), vault, _lock: lock };
         // Those whom others wait for come up first.
         for role in STOP_ORDER.into_iter().rev().filter(|role| config.roles.contains(*role)) {
             let stop = CancellationToken::new();
             let started = roles.start(role, stop.clone()).await;
-            let (address, task) = started.with_context(|| format!("cannot start the {role}"))?;
-            server.address = server.address.or(address);
-            server.roles.push(Running { role, stop, task });
+            match started.with_context(|| format!("cannot start the {role}")) {
+                Ok((address, task)) => {
+                    server.address = server.address.or(address);
+                    server.roles.push(Running { role, stop, task });
+                }
+                Err(error) => {
+                    // What this role began before it failed ends with it.
+                    stop.cancel();
+                    // Why it does not start is the news, not how the others end.
+                    let _ended = server.stop_roles(None).await;
+                    roles.close().await;
+                    return Err(error);
+                }
+            }
         }
         Ok(server)
     }
@@ -74,29 +93,34 @@ impl Server {
         self.address
     }
 
-    /// Runs until `stop`, or until a role fails; then stops all of them in order.
+    /// Runs until `stop`, until a role fails, or until the secrets are not the vault's any more; then
+    /// stops all roles in order.
     pub(crate) async fn run_until(mut self, stop: CancellationToken) -> Result<()> {
-        let failed = {
+        let vault = self.vault.clone();
+        let (result, ended_early) = {
             let ends = self
                 .roles
                 .iter_mut()
                 .map(|running| async { (running.role, ended(&mut running.task).await) });
             let mut ends: FuturesUnordered<_> = ends.collect();
             tokio::select! {
-                () = stop.cancelled() => None,
-                end = ends.next() => end,
+                () = stop.cancelled() => (Ok(()), None),
+                Some((role, end)) = ends.next() => (Err(match end {
+                    Ok(()) => anyhow!("the {role} ended"),
+                    Err(error) => error.context(format!("the {role} failed")),
+                }), Some(role)),
+                error = rotated(vault) => (Err(error.into()), None),
             }
         };
+        let stopped = self.stop_roles(ended_early).await;
+        result.and(stopped)
+    }
+
+    /// Stops all roles in order but the one that has ended already; what the first said that did
+    /// not end well.
+    async fn stop_roles(&mut self, ended_early: Option<Role>) -> Result<()> {
         let deadline = Instant::now() + DEADLINE;
         let mut result = Ok(());
-        let mut ended_early = None;
-        if let Some((role, end)) = failed {
-            result = Err(match end {
-                Ok(()) => anyhow!("the {role} ended"),
-                Err(error) => error.context(format!("the {role} failed")),
-            });
-            ended_early = Some(role);
-        }
         for role in STOP_ORDER {
             let running = self.roles.iter_mut().find(|running| running.role == role);
             let Some(running) = running.filter(|_| ended_early != Some(role)) else { continue };
@@ -113,11 +137,24 @@ impl Server {
     }
 }
 
+/// Done when the vault's keys are wrapped under other secrets than this process has: it could make
+/// no key any more, and read fewer and fewer.
+async fn rotated(vault: Option<Vault>) -> VaultError {
+    let Some(vault) = vault else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(SECRETS_EVERY).await;
+        // Whoever needs the vault finds out what else is wrong with it.
+        if let Err(error @ VaultError::WrongSecrets) = vault.check_secrets().await {
+            return error;
+        }
+    }
+}
+
 /// The first start of a server that is whole and alone makes what `signcall init` would make.
 fn make_secrets(config: &Config) -> Result<()> {
     let alone = config.log.is_embedded() && config.roles == configured::Roles::all();
-    if alone && !config.data.join(LOG_FILE).exists() && !Secrets::exist(&config.secrets) {
-        Secrets::init(&config.secrets)?;
+    if alone && !config.data.join(LOG_FILE).exists() && !config.has_secrets() {
+        config.make_secrets()?;
         tracing::info!(secrets = %config.secrets.display(), "made secrets; back them up");
     }
     Ok(())

@@ -132,6 +132,14 @@ pub enum LogError {
         /// What was known.
         expected: BlockNumber,
     },
+    /// There is none, and none was to be made.
+    #[error(
+        "there is no log at {place}: point --data or --log at it, or bring it back (`signcall restore`)"
+    )]
+    Missing {
+        /// File or server.
+        place: String,
+    },
     /// It is another log than the one that the tables were made from.
     #[error("the log at {place} is {found}, expected {expected}: point --log at the right one")]
     Replaced {

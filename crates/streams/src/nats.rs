@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use events::subject::Subjects;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -89,6 +90,17 @@ impl Nats {
 
     async fn settle(&self) -> Result<(), LogError> {
         self.jetstream.query_account().await.map(drop).map_err(|error| self.unreachable(error))
+    }
+
+    /// Whether the server keeps a stream of this name.
+    pub(crate) async fn has_stream(&self, name: String) -> Result<bool, LogError> {
+        let Err(error) = self.jetstream.get_stream(name).await else { return Ok(true) };
+        if let GetStreamErrorKind::JetStream(refused) = error.kind()
+            && refused.error_code() == ErrorCode::STREAM_NOT_FOUND
+        {
+            return Ok(false);
+        }
+        Err(self.unreachable(error))
     }
 
     pub(crate) fn unreachable(&self, source: impl Into<async_nats::Error>) -> LogError {

@@ -1,28 +1,19 @@
 //! The table of wrapped keys, on SQLite or PostgreSQL. The statements are the same text on both,
 //! but for the way a whole list goes in.
 
-use std::time::Duration;
-
 use events::{KeyScope, RoomId, TextKind, UserId};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
 
 use crate::destruction::Destruction;
 use crate::error::VaultError;
 
-/// How long to wait for the database to answer, or for another process to finish writing.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections of one process.
-const CONNECTIONS_MAX: u32 = 4;
 /// Scopes in one statement.
 const SCOPES_MAX: usize = 10_000;
-/// Serializes the making of the tables in PostgreSQL.
-const SCHEMA_LOCK: i64 = 0x5349_474e_5641_554c;
 /// The schema that this binary writes.
 pub(crate) const SCHEMA: &str = "1";
+/// The fact that names the secrets under which keys are wrapped.
+pub(crate) const FINGERPRINT: &str = "fingerprint";
 
 /// A key as it is stored: wrapped, or destroyed.
 pub(crate) type StoredKey = (KeyScope, Option<Vec<u8>>);
@@ -31,20 +22,6 @@ pub(crate) enum Database {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
-
-const TABLES: [&str; 6] = [
-    "CREATE TABLE IF NOT EXISTS vault_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS vault_key (user_id BIGINT NOT NULL, room_id BIGINT NOT NULL, \
-     day TEXT NOT NULL, kind TEXT NOT NULL, wrapped BYTEA, \
-     PRIMARY KEY (user_id, room_id, day, kind))",
-    "CREATE INDEX IF NOT EXISTS vault_key_room ON vault_key (room_id)",
-    "CREATE TABLE IF NOT EXISTS vault_kept (room_id BIGINT NOT NULL, user_id BIGINT NOT NULL, \
-     stream TEXT NOT NULL, first_seq BIGINT NOT NULL, received_us BIGINT NOT NULL, \
-     day TEXT NOT NULL, until_day TEXT NOT NULL, pose BOOLEAN NOT NULL, sealed BYTEA NOT NULL, \
-     PRIMARY KEY (room_id, user_id, stream, received_us, first_seq))",
-    "CREATE INDEX IF NOT EXISTS vault_kept_user ON vault_kept (user_id)",
-    "CREATE INDEX IF NOT EXISTS vault_kept_until ON vault_kept (until_day)",
-];
 
 const SQLITE_LOAD: &str = "SELECT k.user_id, k.room_id, k.day, k.kind, k.wrapped \
      FROM json_each($1) j CROSS JOIN vault_key k ON k.user_id = j.value->>0 \
@@ -55,31 +32,16 @@ const SQLITE_INSERT: &str = "INSERT INTO vault_key (user_id, room_id, day, kind,
 const POSTGRES_LOAD: &str = "SELECT k.user_id, k.room_id, k.day, k.kind, k.wrapped \
      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) \
      AS s (user_id, room_id, day, kind) JOIN vault_key k USING (user_id, room_id, day, kind)";
-const POSTGRES_INSERT: &str = "INSERT INTO vault_key (user_id, room_id, day, kind, wrapped) \
+/// The fingerprint's row stays as it is until this is committed: a rotation waits.
+const POSTGRES_INSERT: &str = "WITH mine AS MATERIALIZED (SELECT 1 FROM vault_meta \
+     WHERE name = 'fingerprint' AND value = $6 FOR SHARE) \
+     INSERT INTO vault_key (user_id, room_id, day, kind, wrapped) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[]) \
-     ON CONFLICT DO NOTHING";
+     WHERE EXISTS (SELECT 1 FROM mine) ON CONFLICT DO NOTHING";
 
+const STATED: &str = "SELECT value FROM vault_meta WHERE name = $1";
 const STATE: &str = "INSERT INTO vault_meta (name, value) VALUES ($1, $2) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-
-/// Two processes that make the same new file race for its journal mode, and there SQLite refuses
-/// the slower one at once (`SQLITE_BUSY`), whatever its busy timeout.
-async fn connect(
-    pool: SqlitePoolOptions,
-    options: SqliteConnectOptions,
-) -> Result<SqlitePool, sqlx::Error> {
-    let begun = tokio::time::Instant::now();
-    loop {
-        match pool.clone().connect_with(options.clone()).await {
-            Err(sqlx::Error::Database(error))
-                if error.code().as_deref() == Some("5") && begun.elapsed() < PATIENCE =>
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            connected => return connected,
-        }
-    }
-}
 
 /// Runs the same expression on whichever pool there is.
 macro_rules! on_pool {
@@ -93,54 +55,12 @@ macro_rules! on_pool {
 
 mod copy;
 mod kept;
+mod open;
+mod rotate;
 
 pub(crate) use kept::{KeptRow, LookKept};
 
 impl Database {
-    /// Opens `sqlite:PATH` or `postgres://…` and makes the tables if there are none.
-    pub(crate) async fn open(url: &str) -> Result<Self, VaultError> {
-        if url.starts_with("sqlite:") {
-            let options = url
-                .parse::<SqliteConnectOptions>()?
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(PATIENCE)
-                .pragma("secure_delete", "ON");
-            // A full disk ended its last transaction, and sqlx still counts it: SQLite rolls back by
-            // itself then, and refuses the second rollback. It is closed, and another one opened.
-            let pool = SqlitePoolOptions::new()
-                .max_connections(CONNECTIONS_MAX)
-                .before_acquire(|held, _| Box::pin(async move { Ok(!held.is_in_transaction()) }));
-            let pool = connect(pool.acquire_timeout(PATIENCE), options).await?;
-            let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-            for table in TABLES {
-                sqlx::query(table).execute(&mut *tx).await?;
-            }
-            tx.commit().await?;
-            return Ok(Self::Sqlite(pool));
-        }
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = url.parse::<PgConnectOptions>()?.options([("search_path", "vault")]);
-            reach(&options).await?;
-            let pool = PgPoolOptions::new().max_connections(CONNECTIONS_MAX);
-            let pool = pool.acquire_timeout(PATIENCE).connect_with(options).await?;
-            let mut tx = pool.begin().await?;
-            sqlx::query("SELECT pg_advisory_xact_lock($1)")
-                .bind(SCHEMA_LOCK)
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("CREATE SCHEMA IF NOT EXISTS vault").execute(&mut *tx).await?;
-            for table in TABLES {
-                sqlx::query(table).execute(&mut *tx).await?;
-            }
-            tx.commit().await?;
-            return Ok(Self::Postgres(pool));
-        }
-        let scheme = url.split(':').next().unwrap_or_default();
-        Err(VaultError::Url { url: format!("{scheme}:…") })
-    }
-
     pub(crate) async fn close(&self) {
         on_pool!(self, pool => pool.close().await);
     }
@@ -149,17 +69,17 @@ impl Database {
     pub(crate) async fn fact(&self, name: &str, value: &str) -> Result<String, VaultError> {
         const OFFER: &str =
             "INSERT INTO vault_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-        const READ: &str = "SELECT value FROM vault_meta WHERE name = $1";
         Ok(on_pool!(self, pool => {
             sqlx::query(OFFER).bind(name).bind(value).execute(pool).await?;
-            sqlx::query_scalar(READ).bind(name).fetch_one(pool).await?
+            sqlx::query_scalar(STATED).bind(name).fetch_one(pool).await?
         }))
     }
 
     /// A fact about this vault, if it was ever stated.
     pub(crate) async fn stated(&self, name: &str) -> Result<Option<String>, VaultError> {
-        const READ: &str = "SELECT value FROM vault_meta WHERE name = $1";
-        Ok(on_pool!(self, pool => sqlx::query_scalar(READ).bind(name).fetch_optional(pool).await?))
+        Ok(
+            on_pool!(self, pool => sqlx::query_scalar(STATED).bind(name).fetch_optional(pool).await?),
+        )
     }
 
     /// States a fact about this vault, whatever was stated before.
@@ -191,20 +111,33 @@ impl Database {
         Ok(found)
     }
 
-    /// Stores keys (or tombstones) where there is and was none, all in one durable transaction.
-    pub(crate) async fn insert(&self, keys: &[StoredKey]) -> Result<(), VaultError> {
+    /// Stores keys (or tombstones) where there is and was none, all in one durable transaction, and
+    /// only if keys are still wrapped under the secrets of this fingerprint: after a rotation nobody
+    /// could open what was wrapped under the old ones.
+    pub(crate) async fn insert(
+        &self,
+        keys: &[StoredKey],
+        fingerprint: &str,
+    ) -> Result<(), VaultError> {
         let scopes: Vec<KeyScope> = keys.iter().map(|(scope, _)| *scope).collect();
         let wrapped: Vec<Option<&[u8]>> = keys.iter().map(|(_, key)| key.as_deref()).collect();
         match self {
             Self::Sqlite(pool) => {
                 let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let found: Option<String> =
+                    sqlx::query_scalar(STATED).bind(FINGERPRINT).fetch_optional(&mut *tx).await?;
+                same_secrets(found.as_deref(), fingerprint)?;
                 sqlx::query(SQLITE_INSERT).bind(json(&scopes, &wrapped)).execute(&mut *tx).await?;
                 tx.commit().await?;
             }
             Self::Postgres(pool) => {
                 let (users, rooms, days, kinds) = columns(&scopes);
                 let query = sqlx::query(POSTGRES_INSERT).bind(users).bind(rooms).bind(days);
-                query.bind(kinds).bind(wrapped).execute(pool).await?;
+                let query = query.bind(kinds).bind(wrapped).bind(fingerprint);
+                // None of them is new, or the secrets are not these.
+                if query.execute(pool).await?.rows_affected() == 0 {
+                    same_secrets(self.stated(FINGERPRINT).await?.as_deref(), fingerprint)?;
+                }
             }
         }
         Ok(())
@@ -237,44 +170,6 @@ impl Database {
         }
         Ok(())
     }
-
-    /// Stored keys after `last`, in the order of the table.
-    pub(crate) async fn page(&self, last: Option<KeyScope>) -> Result<Vec<StoredKey>, VaultError> {
-        const PAGE: &str = "SELECT user_id, room_id, day, kind, wrapped FROM vault_key \
-             WHERE (user_id, room_id, day, kind) > ($1, $2, $3, $4) AND wrapped IS NOT NULL \
-             ORDER BY user_id, room_id, day, kind LIMIT 1000";
-        let (user, room, day, kind) =
-            last.as_ref().map_or((-1, 0, String::new(), ""), |scope| column(scope));
-        let rows: Vec<Row> = on_pool!(self, pool => {
-            sqlx::query_as(PAGE).bind(user).bind(room).bind(day).bind(kind).fetch_all(pool).await?
-        });
-        rows.into_iter().map(Row::read).collect()
-    }
-
-    /// Replaces wrapped keys and one fact, all or nothing.
-    pub(crate) async fn replace(
-        &self,
-        keys: &[(KeyScope, Vec<u8>)],
-        name: &str,
-        value: &str,
-    ) -> Result<(), VaultError> {
-        on_pool!(self, pool => {
-            let mut tx = pool.begin().await?;
-            for (scope, wrapped) in keys {
-                let (user, room, day, kind) = column(scope);
-                sqlx::query(
-                    "UPDATE vault_key SET wrapped = $5 WHERE user_id = $1 AND room_id = $2 \
-                     AND day = $3 AND kind = $4 AND wrapped IS NOT NULL",
-                )
-                .bind(user).bind(room).bind(day).bind(kind).bind(wrapped)
-                .execute(&mut *tx).await?;
-            }
-            sqlx::query("UPDATE vault_meta SET value = $2 WHERE name = $1")
-                .bind(name).bind(value).execute(&mut *tx).await?;
-            tx.commit().await?;
-        });
-        Ok(())
-    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -304,15 +199,9 @@ impl Row {
     }
 }
 
-/// One connection, or soon a clear word on why there is none: a pool would only say that time ran
-/// out.
-async fn reach(options: &PgConnectOptions) -> Result<(), VaultError> {
-    let connected = tokio::time::timeout(PATIENCE, options.connect()).await;
-    let connection = connected.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    let place = || format!("{}:{}", options.get_host(), options.get_port());
-    let connection =
-        connection.map_err(|source| VaultError::Unreachable { place: place(), source })?;
-    Ok(connection.close().await?)
+/// Refuses secrets under which keys are not wrapped (any more).
+fn same_secrets(found: Option<&str>, mine: &str) -> Result<(), VaultError> {
+    if found == Some(mine) { Ok(()) } else { Err(VaultError::WrongSecrets) }
 }
 
 /// Ids are below 2^53.

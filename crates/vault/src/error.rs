@@ -11,6 +11,14 @@ pub enum VaultError {
         /// What was looked for.
         path: String,
     },
+    /// The folder has no key-encryption key, and none was given.
+    #[error(
+        "{path} is missing: restore it from a backup, or give the key, if it is kept elsewhere, with --key-encryption-file or SIGNCALL_KEY_ENCRYPTION_KEY"
+    )]
+    KeyEncryptionMissing {
+        /// What was looked for.
+        path: String,
+    },
     /// `init` on a folder that holds secrets already.
     #[error("{path} exists already: secrets are never overwritten")]
     SecretsExist {
@@ -44,6 +52,19 @@ pub enum VaultError {
     /// The operating system gives no random numbers.
     #[error("no secure random numbers: {0}")]
     Random(#[source] getrandom::Error),
+    /// There is no vault, and none was to be made.
+    #[error(
+        "there is no vault at {place}: point --vault at it, or bring it back from a backup (`signcall restore DIR`)"
+    )]
+    Missing {
+        /// The file, or host and port.
+        place: String,
+    },
+    /// A restoring was interrupted.
+    #[error(
+        "this vault is half of a backup, whose restoring was interrupted: run `signcall restore DIR` again"
+    )]
+    Unfinished,
     /// A copy was to go where a vault is already.
     #[error("there is a vault already where this one was to go: move it away first")]
     Occupied,
@@ -74,9 +95,16 @@ pub enum VaultError {
         /// As this binary writes it.
         known: &'static str,
     },
-    /// The vault's keys were wrapped under other secrets.
-    #[error("these secrets are not the ones this vault was made with: point --secrets at those")]
+    /// The vault's keys are wrapped under other secrets.
+    #[error(
+        "these secrets are not the ones under which this vault's keys are wrapped: point --secrets at those; if the key was rotated elsewhere, bring key-encryption.key from there and start again"
+    )]
     WrongSecrets,
+    /// The vault's keys are wrapped under the new key already, and the old one is still in its place.
+    #[error(
+        "a rotation of the key-encryption key was interrupted after the vault had changed over: run `signcall vault rotate` again, which finishes it"
+    )]
+    RotationUnfinished,
     /// The key that signs cookies is another than before.
     #[error(
         "cookie.key is not the one this vault was made with: restore it; with another one every device would count as unknown"

@@ -23,5 +23,5 @@ pub use destruction::Destruction;
 pub use error::VaultError;
 pub use kept::{KEPT_BYTES_MAX, Kept};
 pub use keys::{Keys, Opened};
-pub use secrets::{Secrets, token_digest};
+pub use secrets::{KeyEncryption, Secrets, token_digest};
 pub use vault::Vault;

@@ -1,9 +1,11 @@
 //! The folder of secrets: what protects the vault's keys, the passwords, the names' digests and
 //! the cookies. Made once, 0600 in a 0700 folder, never printed, never in a database.
+//!
+//! The key-encryption key may come from elsewhere ([`KeyEncryption`]), such as the machine's own
+//! store of secrets; then it is not in the folder, nor in a backup.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+mod folder;
+
 use std::path::Path;
 
 use events::{NameDigest, TokenDigest};
@@ -14,128 +16,180 @@ use zeroize::Zeroizing;
 use crate::error::VaultError;
 use crate::key::{KEY_BYTES, Key};
 
-const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 const KEY_ENCRYPTION: &str = "key-encryption.key";
+/// Beside it while a rotation runs: in the same folder, since that may be a file system of its own.
+const KEY_ENCRYPTION_NEXT: &str = "key-encryption.key.next";
 const PASSWORD_PEPPER: &str = "password-pepper.key";
 const NAME_DIGEST: &str = "name-digest.key";
 const COOKIE: &str = "cookie.key";
 const HMAC_BLOCK_BYTES: usize = 64;
 
+/// A key-encryption key that is kept outside the folder: 64 hexadecimal characters.
+pub struct KeyEncryption(Key);
+
+impl KeyEncryption {
+    /// Reads it from text; `from` is what the text came from, for the error.
+    pub fn parse(text: &str, from: &str) -> Result<Self, VaultError> {
+        let malformed = || VaultError::SecretsMalformed { path: from.to_owned() };
+        folder::parse(text).map(Self).ok_or_else(malformed)
+    }
+
+    /// Reads it from a file. Who may read that file is the affair of whoever provides it: a
+    /// container's secrets are commonly 0444 and seen by nobody else.
+    pub fn read(file: &Path) -> Result<Self, VaultError> {
+        folder::read_any(file).map(Self)
+    }
+}
+
 /// The keys that protect everything else. Has no `Debug` and can't be serialized.
 pub struct Secrets {
     key_encryption: Key,
+    /// It is kept elsewhere.
+    given: bool,
+    /// The one that a rotation was to put in its place, if one was begun.
+    next: Option<Key>,
     pepper: Key,
     names: Key,
     cookies: Key,
 }
 
 impl Secrets {
-    /// Makes a new folder of secrets; refuses to touch an existing one's files.
+    /// Makes a new folder of secrets; refuses to touch an existing one's files. What was interrupted
+    /// is gone on with: the keys that are there stay.
     pub fn init(folder: &Path) -> Result<Self, VaultError> {
-        let secrets = Self {
-            key_encryption: Key::random()?,
-            pepper: Key::random()?,
-            names: Key::random()?,
-            cookies: Key::random()?,
-        };
-        secrets.write(folder)?;
-        Ok(secrets)
+        Self::init_with(folder, None)
     }
 
-    /// The same secrets with a fresh key-encryption key, in a new folder: the first half of a
-    /// rotation; [`crate::Vault::rewrap`] is the second.
-    pub fn init_rotated(&self, folder: &Path) -> Result<Self, VaultError> {
-        let secrets = Self {
-            key_encryption: Key::random()?,
-            pepper: self.pepper.copy(),
-            names: self.names.copy(),
-            cookies: self.cookies.copy(),
-        };
-        secrets.write(folder)?;
-        Ok(secrets)
+    /// As [`Self::init`], but for a key-encryption key that is kept elsewhere.
+    pub fn init_with(folder: &Path, given: Option<KeyEncryption>) -> Result<Self, VaultError> {
+        folder::make(folder)?;
+        if Self::exist_with(folder, given.is_some()) {
+            let last = if given.is_some() { COOKIE } else { KEY_ENCRYPTION };
+            return Err(VaultError::SecretsExist { path: folder::shown(&folder.join(last)) });
+        }
+        // The key-encryption key last: a folder is whole when it has that one.
+        Ok(Self {
+            pepper: folder::put(folder, PASSWORD_PEPPER, &Key::random()?)?,
+            names: folder::put(folder, NAME_DIGEST, &Key::random()?)?,
+            cookies: folder::put(folder, COOKIE, &Key::random()?)?,
+            given: given.is_some(),
+            key_encryption: match given {
+                Some(given) => given.0,
+                None => folder::put(folder, KEY_ENCRYPTION, &Key::random()?)?,
+            },
+            next: None,
+        })
     }
 
     /// Reads a folder that [`Self::init`] made.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
-        if !folder.is_dir() {
-            return Err(VaultError::SecretsMissing { path: shown(folder) });
-        }
-        check_mode(folder, FOLDER_MODE)?;
+        Self::open_with(folder, None)
+    }
+
+    /// As [`Self::open`], but with the key-encryption key that is given, whether or not there is one
+    /// in the folder.
+    pub fn open_with(folder: &Path, given: Option<KeyEncryption>) -> Result<Self, VaultError> {
+        folder::check(folder)?;
+        let is_given = given.is_some();
+        let key_encryption = if let Some(given) = given {
+            given.0
+        } else {
+            let path = folder.join(KEY_ENCRYPTION);
+            let missing = || VaultError::KeyEncryptionMissing { path: folder::shown(&path) };
+            folder::read_if_there(&path)?.ok_or_else(missing)?
+        };
         Ok(Self {
-            key_encryption: read(&folder.join(KEY_ENCRYPTION))?,
-            pepper: read(&folder.join(PASSWORD_PEPPER))?,
-            names: read(&folder.join(NAME_DIGEST))?,
-            cookies: read(&folder.join(COOKIE))?,
+            key_encryption,
+            given: is_given,
+            next: folder::read_if_there(&folder.join(KEY_ENCRYPTION_NEXT))?,
+            pepper: folder::read(&folder.join(PASSWORD_PEPPER))?,
+            names: folder::read(&folder.join(NAME_DIGEST))?,
+            cookies: folder::read(&folder.join(COOKIE))?,
         })
     }
 
-    /// The same secrets in a new folder, such as that of a backup.
+    /// The same secrets in a new folder, such as that of a backup; without the key-encryption key if
+    /// that is kept elsewhere.
     pub fn copy_to(&self, folder: &Path) -> Result<(), VaultError> {
-        self.write(folder)
-    }
-
-    /// Puts the key-encryption key of `next` in the place of the one in `folder`, and removes `next`:
-    /// the end of a rotation. It is the one or the other at any moment.
-    pub fn adopt(next: &Path, folder: &Path) -> Result<(), VaultError> {
-        let (from, to) = (next.join(KEY_ENCRYPTION), folder.join(KEY_ENCRYPTION));
-        let file_error = |path: &Path| {
-            let path = shown(path);
-            move |source| VaultError::File { path, source }
+        folder::make(folder)?;
+        let copy = |name: &str, key: &Key| {
+            if folder::put(folder, name, key)?.bytes() == key.bytes() {
+                return Ok(());
+            }
+            Err(VaultError::SecretsExist { path: folder::shown(&folder.join(name)) })
         };
-        fs::rename(from, &to).map_err(file_error(&to))?;
-        let opened = fs::File::open(folder).map_err(file_error(folder))?;
-        opened.sync_all().map_err(file_error(folder))?;
-        fs::remove_dir_all(next).map_err(file_error(next))
+        copy(PASSWORD_PEPPER, &self.pepper)?;
+        copy(NAME_DIGEST, &self.names)?;
+        copy(COOKIE, &self.cookies)?;
+        if self.given { Ok(()) } else { copy(KEY_ENCRYPTION, &self.key_encryption) }
     }
 
     /// Whether a folder holds secrets already.
     pub fn exist(folder: &Path) -> bool {
-        folder.join(KEY_ENCRYPTION).exists()
+        Self::exist_with(folder, false)
     }
 
-    fn write(&self, folder: &Path) -> Result<(), VaultError> {
-        let file_error = |path: &Path| {
-            let path = shown(path);
-            move |source| VaultError::File { path, source }
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(folder)
-            .map_err(file_error(folder))?;
-        check_mode(folder, FOLDER_MODE)?;
-        // The key-encryption key last: a folder is whole when it has that one.
-        let keys = [
-            (PASSWORD_PEPPER, &self.pepper),
-            (NAME_DIGEST, &self.names),
-            (COOKIE, &self.cookies),
-            (KEY_ENCRYPTION, &self.key_encryption),
-        ];
-        for (name, key) in keys {
-            let path = folder.join(name);
-            let opened =
-                fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&path);
-            let mut file = opened.map_err(|source| {
-                if source.kind() == std::io::ErrorKind::AlreadyExists {
-                    VaultError::SecretsExist { path: shown(&path) }
-                } else {
-                    VaultError::File { path: shown(&path), source }
-                }
-            })?;
-            let text =
-                Zeroizing::new(format!("{}\n", Zeroizing::new(hex::encode(key.bytes())).as_str()));
-            file.write_all(text.as_bytes()).map_err(file_error(&path))?;
-            file.sync_all().map_err(file_error(&path))?;
+    /// As [`Self::exist`]; whether the key-encryption key is kept elsewhere.
+    pub fn exist_with(folder: &Path, given: bool) -> bool {
+        folder.join(if given { COOKIE } else { KEY_ENCRYPTION }).exists()
+    }
+
+    /// The same secrets under another key-encryption key, which is kept elsewhere.
+    #[must_use]
+    pub fn with(&self, key_encryption: KeyEncryption) -> Self {
+        self.under(key_encryption.0, true)
+    }
+
+    /// The same secrets under a fresh key-encryption key, which lies in the folder beside the one
+    /// that is there: the first step of a rotation. [`crate::Vault::rewrap`] is the second,
+    /// [`Self::adopt_next`] the third.
+    pub fn make_next(&self, folder: &Path) -> Result<Self, VaultError> {
+        folder::clear_halves(folder)?;
+        folder::remove_if_there(&folder.join(KEY_ENCRYPTION_NEXT))?;
+        let next = folder::put(folder, KEY_ENCRYPTION_NEXT, &Key::random()?)?;
+        Ok(self.under(next, false))
+    }
+
+    /// The same secrets under the key that a rotation was to put in place, if one was begun.
+    pub fn next(&self) -> Option<Self> {
+        Some(self.under(self.next.as_ref()?.copy(), false))
+    }
+
+    /// Puts the key of a rotation in the place of the one in `folder`: the end of a rotation. It is
+    /// the one or the other at any moment.
+    pub fn adopt_next(folder: &Path) -> Result<(), VaultError> {
+        folder::rename(folder, KEY_ENCRYPTION_NEXT, KEY_ENCRYPTION)
+    }
+
+    fn under(&self, key_encryption: Key, given: bool) -> Self {
+        Self {
+            key_encryption,
+            given,
+            next: None,
+            pepper: self.pepper.copy(),
+            names: self.names.copy(),
+            cookies: self.cookies.copy(),
         }
-        let opened = fs::File::open(folder).map_err(file_error(folder))?;
-        opened.sync_all().map_err(file_error(folder))
+    }
+
+    /// Whether the key-encryption key is kept outside the folder.
+    pub fn is_given(&self) -> bool {
+        self.given
     }
 
     /// Names these secrets without telling anything of them: 64 hexadecimal characters.
     pub fn fingerprint(&self) -> String {
-        let all = [&self.key_encryption, &self.pepper, &self.names]
-            .map(|key| mac(key, "fingerprint", b""));
+        self.fingerprint_under(&self.key_encryption)
+    }
+
+    /// As [`Self::fingerprint`], under the key of a rotation that was begun.
+    pub(crate) fn next_fingerprint(&self) -> Option<String> {
+        self.next.as_ref().map(|next| self.fingerprint_under(next))
+    }
+
+    fn fingerprint_under(&self, key_encryption: &Key) -> String {
+        let all =
+            [key_encryption, &self.pepper, &self.names].map(|key| mac(key, "fingerprint", b""));
         hex::encode(Sha256::digest(all.concat()))
     }
 
@@ -209,110 +263,5 @@ fn mac(key: &Key, domain: &str, text: &[u8]) -> [u8; 32] {
     keyed(key, domain, text).finalize().into_bytes().into()
 }
 
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn check_mode(path: &Path, wanted: u32) -> Result<(), VaultError> {
-    let metadata =
-        fs::metadata(path).map_err(|source| VaultError::File { path: shown(path), source })?;
-    let mode = metadata.mode() & 0o777;
-    if mode & !wanted != 0 {
-        return Err(VaultError::SecretsExposed { path: shown(path), mode, wanted });
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<Key, VaultError> {
-    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|source| {
-        if source.kind() == std::io::ErrorKind::NotFound {
-            VaultError::SecretsMissing { path: shown(path) }
-        } else {
-            VaultError::File { path: shown(path), source }
-        }
-    })?;
-    check_mode(path, FILE_MODE)?;
-    let malformed = || VaultError::SecretsMalformed { path: shown(path) };
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    hex::decode_to_slice(text.trim(), &mut *bytes).map_err(|_| malformed())?;
-    Key::take(&mut *bytes).ok_or_else(malformed)
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    fn made() -> (tempfile::TempDir, Secrets) {
-        let folder = tempfile::tempdir().unwrap();
-        let secrets = Secrets::init(&folder.path().join("secrets")).unwrap();
-        (folder, secrets)
-    }
-
-    #[test]
-    fn what_was_made_opens_again_with_the_same_fingerprint() {
-        let (folder, secrets) = made();
-        let again = Secrets::open(&folder.path().join("secrets")).unwrap();
-        assert_eq!(again.fingerprint(), secrets.fingerprint());
-        assert_eq!(again.pepper(), secrets.pepper());
-        assert_ne!(made().1.fingerprint(), secrets.fingerprint());
-    }
-
-    #[test]
-    fn nothing_is_overwritten_and_nothing_missing_is_made_up() {
-        let (folder, _secrets) = made();
-        let folder = folder.path().join("secrets");
-        assert!(matches!(Secrets::init(&folder), Err(VaultError::SecretsExist { .. })));
-        fs::remove_file(folder.join(COOKIE)).unwrap();
-        assert!(matches!(Secrets::open(&folder), Err(VaultError::SecretsMissing { .. })));
-        let nowhere = folder.join("nowhere");
-        assert!(matches!(Secrets::open(&nowhere), Err(VaultError::SecretsMissing { .. })));
-        assert!(!Secrets::exist(&nowhere) && Secrets::exist(&folder));
-    }
-
-    #[test]
-    fn files_that_others_can_read_are_refused() {
-        let (folder, _secrets) = made();
-        let file = folder.path().join("secrets").join(NAME_DIGEST);
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        let refused = Secrets::open(&folder.path().join("secrets")).err().unwrap();
-        assert!(refused.to_string().contains("chmod 600"), "{refused}");
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&file, "abc").unwrap();
-        let refused = Secrets::open(&folder.path().join("secrets")).err().unwrap();
-        assert!(matches!(refused, VaultError::SecretsMalformed { .. }));
-    }
-
-    #[test]
-    fn names_that_compare_equal_have_one_digest_in_each_domain() {
-        let (_folder, secrets) = made();
-        assert_eq!(secrets.username_digest("ＡＤＡ"), secrets.username_digest(" ada"));
-        assert_eq!(
-            secrets.email_digest("Ada@Example.org "),
-            secrets.email_digest("ada@example.org")
-        );
-        assert_ne!(secrets.username_digest("ada"), secrets.email_digest("ada"));
-        assert_ne!(made().1.username_digest("ada"), secrets.username_digest("ada"));
-        assert_ne!(secrets.body_digest(b"{}"), secrets.body_digest(b"{ }"));
-    }
-
-    #[test]
-    fn cookies_are_ours_or_nobodys() {
-        let (_folder, secrets) = made();
-        let signed = secrets.sign_cookie("device.12");
-        assert_eq!(secrets.verify_cookie(&signed), Some("device.12"));
-        assert_eq!(secrets.verify_cookie(&signed.replace("12", "13")), None);
-        assert_eq!(made().1.verify_cookie(&signed), None);
-        assert_eq!(secrets.verify_cookie("device"), None);
-    }
-
-    #[test]
-    fn a_rotation_changes_the_key_encryption_key_alone() {
-        let (folder, secrets) = made();
-        let rotated = secrets.init_rotated(&folder.path().join("next")).unwrap();
-        assert_ne!(rotated.fingerprint(), secrets.fingerprint());
-        assert_eq!(rotated.username_digest("ada"), secrets.username_digest("ada"));
-        assert_eq!(rotated.pepper(), secrets.pepper());
-    }
-}
+mod tests;

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use events::{Head, KeyScope, LogId, Personal, PersonalField, Position};
 
 use crate::cache::{Cache, Held, Missing};
-use crate::database::{Database, SCHEMA, StoredKey};
+use crate::database::{Database, FINGERPRINT, SCHEMA, StoredKey};
 use crate::destruction::Destruction;
 use crate::error::VaultError;
 use crate::key::Key;
 use crate::keys::{Keys, Opened};
 use crate::secrets::Secrets;
 
-const FINGERPRINT: &str = "fingerprint";
 const COOKIE_FINGERPRINT: &str = "cookie_fingerprint";
 const LOG: &str = "log";
 const SWEPT: &str = "swept";
@@ -26,6 +25,8 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     database: Database,
     key_encryption: Key,
+    /// Of the secrets with that key.
+    fingerprint: String,
     cache: Cache,
 }
 
@@ -33,26 +34,39 @@ impl Vault {
     /// Opens `sqlite:PATH` or `postgres://…`, making it if there is none. Refuses secrets other
     /// than those it was made with.
     pub async fn open(url: &str, secrets: &Secrets) -> Result<Self, VaultError> {
-        let database = Database::open(url).await?;
-        let found = database.fact("schema", SCHEMA).await?;
-        if found != SCHEMA {
-            return Err(VaultError::Schema { found, known: SCHEMA });
-        }
-        let fingerprint = secrets.fingerprint();
-        if database.fact(FINGERPRINT, &fingerprint).await? != fingerprint {
-            return Err(VaultError::WrongSecrets);
-        }
-        let cookies = secrets.cookie_fingerprint();
-        if database.fact(COOKIE_FINGERPRINT, &cookies).await? != cookies {
-            return Err(VaultError::WrongCookieKey);
-        }
-        let key_encryption = secrets.key_encryption().copy();
-        Ok(Self(Arc::new(Inner { database, key_encryption, cache: Cache::default() })))
+        Self::over(Database::open(url).await?, secrets, Whole::Only).await
     }
 
-    /// Whether this vault was ever tied to a log; a new one holds no keys.
-    pub async fn is_bound(&self) -> Result<bool, VaultError> {
-        Ok(self.0.database.stated(LOG).await?.is_some())
+    /// As [`Self::open`], but makes none: [`VaultError::Missing`] where there is none.
+    pub async fn open_existing(url: &str, secrets: &Secrets) -> Result<Self, VaultError> {
+        Self::over(Database::open_existing(url).await?, secrets, Whole::Only).await
+    }
+
+    async fn over(database: Database, secrets: &Secrets, whole: Whole) -> Result<Self, VaultError> {
+        if let Err(error) = check(&database, secrets, whole).await {
+            database.close().await;
+            return Err(error);
+        }
+        let (key_encryption, fingerprint) =
+            (secrets.key_encryption().copy(), secrets.fingerprint());
+        let cache = Cache::default();
+        Ok(Self(Arc::new(Inner { database, key_encryption, fingerprint, cache })))
+    }
+
+    /// Whether the keys are still wrapped under these secrets; [`VaultError::WrongSecrets`] when
+    /// they were rotated since.
+    pub async fn check_secrets(&self) -> Result<(), VaultError> {
+        match self.0.database.stated(FINGERPRINT).await? {
+            Some(found) if found == self.0.fingerprint => Ok(()),
+            Some(_) | None => Err(VaultError::WrongSecrets),
+        }
+    }
+
+    /// The log that this vault is tied to, if it is to one.
+    pub async fn log(&self) -> Result<Option<LogId>, VaultError> {
+        let Some(found) = self.0.database.stated(LOG).await? else { return Ok(None) };
+        let unreadable = |_| VaultError::Unreadable { what: format!("the mark {LOG}") };
+        found.parse().map(|id| Some(LogId::from_uuid(id))).map_err(unreadable)
     }
 
     /// Ties this vault to a log, the first time; afterwards refuses every other one.
@@ -80,7 +94,11 @@ impl Vault {
     ) -> Result<(), VaultError> {
         if !missing.scopes.is_empty() {
             for stored in self.0.database.load(&missing.scopes).await? {
-                self.hold(missing, stored, found)?;
+                if let Err(error) = self.hold(missing, stored, found) {
+                    // It is no damage if it was wrapped anew.
+                    self.check_secrets().await?;
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -104,11 +122,9 @@ impl Vault {
             let key = Key::random()?.wrap(&self.0.key_encryption, &scope.to_string())?;
             wrapped.push((*scope, Some(key)));
         }
-        self.0.database.insert(&wrapped).await?;
+        self.0.database.insert(&wrapped, &self.0.fingerprint).await?;
         // Read back: another process may have been faster, and its key is the one that counts.
-        for stored in self.0.database.load(&missing.scopes).await? {
-            self.hold(&missing, stored, &mut keys.0)?;
-        }
+        self.load(&missing, &mut keys.0).await?;
         Ok(keys)
     }
 
@@ -206,37 +222,46 @@ impl Vault {
         }
     }
 
-    /// Wraps every key anew under `new`'s key-encryption key, all or nothing. Other processes must
-    /// be stopped; this vault is closed and can be opened with `new` alone. Returns how many.
+    /// Wraps every key anew under `new`'s key-encryption key, all or nothing; this vault is closed
+    /// and can be opened with `new` alone. Other processes that run on with the old one are refused
+    /// with [`VaultError::WrongSecrets`] when they want to read or make a key. Returns how many.
     pub async fn rewrap(self, new: &Secrets) -> Result<usize, VaultError> {
-        let mut rewrapped = Vec::new();
-        let mut last = None;
-        loop {
-            let page = self.0.database.page(last).await?;
-            let Some((scope, _)) = page.last() else { break };
-            last = Some(*scope);
-            for (scope, wrapped) in page {
-                let label = scope.to_string();
-                let wrapped = wrapped.unwrap_or_default();
-                let key = Key::unwrap(&self.0.key_encryption, &label, &wrapped)?;
-                rewrapped.push((scope, key.wrap(new.key_encryption(), &label)?));
-            }
-        }
-        self.0.database.replace(&rewrapped, FINGERPRINT, &new.fingerprint()).await?;
+        let wrap = |scope: KeyScope, wrapped: &[u8]| {
+            let label = scope.to_string();
+            let key = Key::unwrap(&self.0.key_encryption, &label, wrapped)?;
+            key.wrap(new.key_encryption(), &label)
+        };
+        let rewrapped =
+            self.0.database.rewrap(&self.0.fingerprint, &new.fingerprint(), wrap).await?;
         self.close().await;
-        Ok(rewrapped.len())
+        Ok(rewrapped)
     }
 
     /// Copies the vault as it is now to another place, where none may be: `sqlite:PATH` or
     /// `postgres://…`. The copy opens with the same secrets.
     pub async fn copy_to(&self, url: &str) -> Result<(), VaultError> {
         let to = Database::open(url).await?;
-        if !to.is_empty().await? {
-            return Err(VaultError::Occupied);
-        }
         self.0.database.copy_into(&to).await?;
+        to.finish().await?;
         to.close().await;
         Ok(())
+    }
+
+    /// As [`Self::copy_to`], and opens the copy, which nobody else can until it is brought up to
+    /// the log and [`Self::finish_restore`] is called. What was interrupted before that is begun
+    /// anew. [`VaultError::Occupied`] where a vault is in use: one tied to a log, or with keys.
+    pub async fn restore_to(&self, url: &str, secrets: &Secrets) -> Result<Self, VaultError> {
+        let to = Database::open(url).await?;
+        if let Err(error) = self.0.database.copy_into(&to).await {
+            to.close().await;
+            return Err(error);
+        }
+        Self::over(to, secrets, Whole::OrNot).await
+    }
+
+    /// The end of [`Self::restore_to`].
+    pub async fn finish_restore(&self) -> Result<(), VaultError> {
+        self.0.database.finish().await
     }
 
     /// Gives up the keys that are not there, so that what they sealed reads as erased: the end of
@@ -251,7 +276,7 @@ impl Vault {
             .filter(|scope| !known.contains(scope))
             .map(|scope| (scope, None))
             .collect();
-        self.0.database.insert(&lost).await?;
+        self.0.database.insert(&lost, &self.0.fingerprint).await?;
         Ok(lost.len())
     }
 
@@ -264,4 +289,35 @@ impl Vault {
     pub async fn close(&self) {
         self.0.database.close().await;
     }
+}
+
+/// Whether half a vault is opened too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    Only,
+    OrNot,
+}
+
+/// Whether this is a whole vault that this binary knows and these secrets open.
+async fn check(database: &Database, secrets: &Secrets, whole: Whole) -> Result<(), VaultError> {
+    let found = database.fact("schema", SCHEMA).await?;
+    if found != SCHEMA {
+        return Err(VaultError::Schema { found, known: SCHEMA });
+    }
+    if whole == Whole::Only && database.is_unfinished().await? {
+        return Err(VaultError::Unfinished);
+    }
+    let fingerprint = secrets.fingerprint();
+    let found = database.fact(FINGERPRINT, &fingerprint).await?;
+    if found != fingerprint {
+        return Err(match secrets.next_fingerprint() {
+            Some(next) if next == found => VaultError::RotationUnfinished,
+            Some(_) | None => VaultError::WrongSecrets,
+        });
+    }
+    let cookies = secrets.cookie_fingerprint();
+    if database.fact(COOKIE_FINGERPRINT, &cookies).await? != cookies {
+        return Err(VaultError::WrongCookieKey);
+    }
+    Ok(())
 }

@@ -47,7 +47,7 @@ impl Args {
 }
 
 fn bootstrap(config: &Config) -> Result<ExitCode> {
-    vault::Secrets::open(&config.secrets).context("there is no server's data here")?;
+    config.open_secrets().context("there is no server's data here")?;
     let secret = api::bootstrap::issue(&config.bootstrap_file(), system_clock()())?;
     println!("{}", secret.expose());
     eprintln!("good for 15 minutes, once: POST /api/v1/admin/bootstrap, or the page's first visit");

@@ -86,6 +86,12 @@ impl Args {
             println!(
                 "it holds the keys of personal data: delete it within 30 days, or erasing is void"
             );
+            if books.secrets.is_given() {
+                println!(
+                    "they open with the key-encryption key from {}, which is not in it: keep that too",
+                    config.key_encryption_place()
+                );
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -128,7 +134,7 @@ async fn copy_vault(books: &Books, file: &Path) -> Result<Head> {
     for _ in 0..TRIES {
         let head = books.log.head().await?;
         books.vault.copy_to(&url).await?;
-        let copy = Vault::open(&url, &books.secrets).await?;
+        let copy = Vault::open_existing(&url, &books.secrets).await?;
         let swept = copy.swept().await?;
         if swept <= head.position {
             // The backup's log ends here, wherever the vault's own anchor was by then.
@@ -214,7 +220,8 @@ fn sqlite(file: &Path) -> String {
     format!("sqlite:{}", file.display())
 }
 
-/// The secrets in a backup.
-fn secrets_in(folder: &Path) -> Result<Secrets> {
-    Secrets::open(&folder.join(SECRETS)).context("the backup's secrets can't be read")
+/// The secrets in a backup. A key-encryption key that is kept elsewhere is not in it.
+fn secrets_in(folder: &Path, config: &Config) -> Result<Secrets> {
+    let secrets = Secrets::open_with(&folder.join(SECRETS), config.key_encryption()?);
+    secrets.context("the backup's secrets can't be read")
 }

@@ -2,6 +2,7 @@
 //! is wrong. It changes nothing, and works beside a running server.
 
 mod device;
+mod keys;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -117,9 +118,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     match timeout(LOOK_WITHIN, Books::open_existing(config)).await {
         Ok(Ok(books)) => findings.extend(books_and_tables(config, &books).await),
         Ok(Err(error)) => {
-            let remedy = "a new installation starts with `signcall init` or `signcall serve`; an \
-                old one needs its log, vault and secrets together: `signcall restore DIR`";
-            findings.push(Finding::failed("log and vault", &error, remedy));
+            findings.push(Finding::failed("log and vault", &error, keys::remedy(&error)));
         }
         Err(_) => findings.push(silent("log and vault")),
     }
@@ -132,14 +131,7 @@ fn silent(what: &'static str) -> Finding {
 }
 
 async fn books_and_tables(config: &Config, books: &Books) -> Vec<Finding> {
-    let mut findings = vec![Finding::good(
-        "secrets",
-        format!(
-            "{}, fingerprint {}",
-            config.secrets.display(),
-            short(&books.secrets.fingerprint())
-        ),
-    )];
+    let mut findings = vec![keys::secrets(config, &books.secrets)];
     findings.push(Finding::good("vault", format!("{} belongs to this log", config.vault)));
     let end = match timeout(LOOK_WITHIN, books.log.head()).await {
         Ok(Ok(end)) => end,
@@ -178,11 +170,6 @@ async fn books_and_tables(config: &Config, books: &Books) -> Vec<Finding> {
         });
     }
     findings
-}
-
-/// The first characters of a digest: enough to compare two machines by eye.
-fn short(fingerprint: &str) -> &str {
-    fingerprint.get(..8).unwrap_or(fingerprint)
 }
 
 async fn tables(config: &Config, books: &Books) -> Result<Finding> {

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use vault::Secrets;
+use anyhow::Result;
 
 use crate::config::Options;
 
@@ -18,8 +17,7 @@ impl Args {
         let config = self.options.resolve()?;
         config.make_data_folder()?;
         let secrets = config.secrets.display();
-        Secrets::init(&config.secrets)
-            .with_context(|| format!("cannot make secrets in {secrets}"))?;
+        config.make_secrets()?;
         println!(
             "made {secrets}: back it up, apart from the databases; without it nobody can read them"
         );

@@ -45,6 +45,22 @@ fn no_secret_is_shown() {
 }
 
 #[test]
+fn the_key_encryption_key_has_one_place_and_is_not_shown() {
+    let key = "ab".repeat(32);
+    let of = |text: &str| Options::default().over(file(text).unwrap(), &[]).unwrap();
+    let config = of(&format!("key_encryption_key = {key:?}"));
+    let shown = toml::to_string(&config).unwrap() + &format!("{config:?}");
+    assert!(!shown.contains(&key), "{shown}");
+    config.check().unwrap();
+    assert!(config.key_encryption().unwrap().is_some());
+    let wrong = of("key_encryption_key = \"abc\"").key_encryption().err().unwrap().to_string();
+    assert!(wrong.contains("key_encryption_key is not a key"), "{wrong}");
+    let both = of(&format!("key_encryption_key = {key:?}\nkey_encryption_file = \"/run/key\""));
+    let both = both.check().unwrap_err().to_string();
+    assert!(both.contains("key_encryption_file") && both.contains("name one"), "{both}");
+}
+
+#[test]
 fn what_is_shown_can_be_read_again() {
     let config = Options::default().over(Options::default(), &[]).unwrap();
     let again =

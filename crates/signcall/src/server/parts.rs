@@ -1,17 +1,17 @@
 //! What roles and offline commands stand on: the log, the ways between processes, the vault and
 //! the tables, each opened once and tied to the same log.
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use decider::{Follower, Snapshots, Writer, system_clock};
-use events::{Envelope, Head};
+use events::{Envelope, Head, LogId};
 use projector::Store;
 use streams::log::embedded;
 use streams::nats::{self, Nats, NatsConfig};
 use streams::{CommandQueue, Commands, Frames, Live, Log, Outcome, commands, frames, live};
-use vault::{Secrets, Vault};
+use vault::{Secrets, Vault, VaultError};
 
 use super::anchor;
-use crate::config::{Config, LogPlace, Role, Roles};
+use crate::config::{Config, LogPlace, Role, Roles, keep_files_private};
 
 /// The file of the embedded log, in the data folder.
 pub(crate) const LOG_FILE: &str = "log.db";
@@ -41,30 +41,55 @@ pub(crate) struct Ways {
 }
 
 impl Books {
-    /// Opens the log of a configuration, and its vault.
+    /// Opens the log of a configuration, and its vault. Each is made only where nothing knows of an
+    /// earlier one: beside a log that is lost a fresh one would be no help, and in the way.
     pub(crate) async fn open(config: &Config, nats: Option<&Nats>) -> Result<Self> {
-        let secrets = Secrets::open(&config.secrets)?;
-        let log = open_log(config, nats).await?;
-        let vault = Vault::open(config.vault.expose(), &secrets).await;
-        let vault = vault.with_context(|| format!("cannot open the vault at {}", config.vault))?;
+        let secrets = config.open_secrets()?;
+        let vault = there(open_vault(config, &secrets).await)?;
+        let log = match known_log(config, vault.as_ref()).await? {
+            Some((who, id)) => {
+                let log = open_log_as(config, nats, Absent::Refuse).await;
+                log.with_context(|| format!("{who} log {id}, which is not there"))?
+            }
+            None => open_log_as(config, nats, Absent::Make).await?,
+        };
+        let vault = match vault {
+            Some(vault) => vault,
+            None if log.head().await? == Head::empty(log.id()) => {
+                let vault = Vault::open(config.vault.expose(), &secrets).await;
+                vault.with_context(|| cannot_open_vault(config))?
+            }
+            None => bail!(
+                "the log holds commits, but there is no vault at {}, without which nobody can read \
+                 them: point --vault at it, or bring it back from a backup (`signcall restore DIR`)",
+                config.vault
+            ),
+        };
+        Self::of(config, log, vault, secrets).await
+    }
+
+    /// Opens what an earlier server left, for an offline command; makes nothing.
+    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
+        keep_files_private();
+        let log = open_existing_log(config).await?;
+        let secrets = config.open_secrets()?;
+        let vault = open_vault(config, &secrets).await?;
+        Self::of(config, log, vault, secrets).await
+    }
+
+    async fn of(config: &Config, log: Log, vault: Vault, secrets: Secrets) -> Result<Self> {
         // Whoever wrote the log first had tied a vault to it before.
         let empty = log.head().await? == Head::empty(log.id());
         ensure!(
-            empty || vault.is_bound().await?,
-            "the log holds commits, but the vault at {} is new and can open none of them: \
-             restore the vault, or point --vault at it",
+            empty || vault.log().await?.is_some(),
+            "the log holds commits, but the vault at {} is new and can open none of them: point \
+             --vault at the right one, or bring it back from a backup (`signcall restore DIR`)",
             config.vault
         );
         vault.bind(log.id()).await?;
         anchor::check(&log, &vault).await?;
         let snapshots = Snapshots::in_folder(&config.data);
         Ok(Self { log, vault, secrets, snapshots })
-    }
-
-    /// Opens what an earlier server left, for an offline command; makes nothing.
-    pub(crate) async fn open_existing(config: &Config) -> Result<Self> {
-        check_exists(config)?;
-        Self::open(config, connect(config).await?.as_ref()).await
     }
 
     /// A fold of the log as it is now.
@@ -115,25 +140,71 @@ pub(crate) async fn connect(config: &Config) -> Result<Option<Nats>> {
     Ok(Some(nats::connect(&nats).await?))
 }
 
-async fn open_log(config: &Config, nats: Option<&Nats>) -> Result<Log> {
-    Ok(match nats {
-        Some(nats) => streams::log::nats::open(nats).await?,
-        None => embedded::open(&config.data.join(LOG_FILE)).await?,
+/// What to do where there is no log.
+#[derive(Clone, Copy)]
+enum Absent {
+    Make,
+    Refuse,
+}
+
+async fn open_log_as(config: &Config, nats: Option<&Nats>, absent: Absent) -> Result<Log> {
+    let file = config.data.join(LOG_FILE);
+    Ok(match (nats, absent) {
+        (Some(nats), Absent::Make) => streams::log::nats::open(nats).await?,
+        (Some(nats), Absent::Refuse) => streams::log::nats::open_existing(nats).await?,
+        (None, Absent::Make) => embedded::open(&file).await?,
+        (None, Absent::Refuse) => embedded::open_existing(&file).await?,
     })
 }
 
 /// The log alone, as an earlier server left it; makes nothing.
 pub(crate) async fn open_existing_log(config: &Config) -> Result<Log> {
-    check_exists(config)?;
-    open_log(config, connect(config).await?.as_ref()).await
+    open_log_as(config, connect(config).await?.as_ref(), Absent::Refuse).await
 }
 
-fn check_exists(config: &Config) -> Result<()> {
-    if config.log.is_embedded() {
-        let log = config.data.join(LOG_FILE);
-        ensure!(log.exists(), "there is no log at {}: is --data right?", log.display());
+/// The vault alone, as an earlier server left it; makes nothing.
+pub(crate) async fn open_vault(config: &Config, secrets: &Secrets) -> Result<Vault> {
+    let vault = Vault::open_existing(config.vault.expose(), secrets).await;
+    vault.with_context(|| cannot_open_vault(config))
+}
+
+fn cannot_open_vault(config: &Config) -> String {
+    format!("cannot open the vault at {}", config.vault)
+}
+
+/// Nothing, where there is no vault.
+pub(crate) fn there(vault: Result<Vault>) -> Result<Option<Vault>> {
+    match vault {
+        Ok(vault) => Ok(Some(vault)),
+        Err(error) if matches!(error.downcast_ref(), Some(VaultError::Missing { .. })) => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(())
+}
+
+/// Which log was here before, and who knows of it: the vault, or else the tables.
+async fn known_log(
+    config: &Config,
+    vault: Option<&Vault>,
+) -> Result<Option<(&'static str, LogId)>> {
+    if let Some(vault) = vault
+        && let Some(log) = vault.log().await?
+    {
+        return Ok(Some(("the vault holds the keys of", log)));
+    }
+    let reads_tables =
+        [Role::Api, Role::Projector, Role::Reactor].iter().any(|role| config.roles.contains(*role));
+    if !reads_tables || !has_tables(config) {
+        return Ok(None);
+    }
+    let store = open_store(config).await?;
+    let checkpoint = store.checkpoint().await;
+    store.close().await;
+    Ok(checkpoint?.map(|checkpoint| ("the tables were made from", checkpoint.head.log)))
+}
+
+/// Whether there may be tables: what lies in a server can be told only by asking it.
+pub(crate) fn has_tables(config: &Config) -> bool {
+    config.database.sqlite_file().is_none_or(|file| file.exists())
 }
 
 impl Ways {
@@ -217,8 +288,13 @@ mod tests {
         let books = Books::open(&config, None).await.unwrap();
         books.decide(envelope).await.unwrap().unwrap();
         books.vault.close().await;
-        Books::open(&config, None).await.unwrap();
+        Books::open(&config, None).await.unwrap().vault.close().await;
         std::fs::remove_file(folder.path().join("vault.db")).unwrap();
+        let refused = Books::open(&config, None).await.err().unwrap().to_string();
+        assert!(refused.contains("no vault") && refused.contains("`signcall restore"), "{refused}");
+        assert!(!folder.path().join("vault.db").exists(), "it would be in the backup's way");
+        // What an older version left where it was refused.
+        Vault::open(config.vault.expose(), &secrets).await.unwrap();
         let refused = Books::open(&config, None).await.err().unwrap().to_string();
         assert!(refused.contains("vault") && refused.contains("is new"), "{refused}");
     }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vault::Secrets;
+use vault::Vault;
 
 use super::models::Models;
 use super::parts::{Books, LOG_FILE, Ways, connect, open_store};
@@ -33,6 +33,12 @@ use crate::shutdown;
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(4);
 /// At shutdown the tables may take this long to take in what was decided last.
 const CATCH_UP_WITHIN: Duration = Duration::from_secs(2);
+
+/// After a start that failed, databases may take this long to close.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
+
+/// At shutdown a snapshot on its way is waited for this long.
+const SNAPSHOTS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// The nice value of a thread that may wait for all others.
 const PRIORITY_LEAST: i32 = 19;
@@ -70,6 +76,26 @@ impl<'a> Roles<'a> {
         Ok(Self { config, ways, books, store })
     }
 
+    /// The keys, if this process has to do with them.
+    pub(super) fn vault(&self) -> Option<Vault> {
+        self.books.as_ref().map(|books| books.vault.clone())
+    }
+
+    /// Closes what was opened, for a process that does not come up.
+    pub(super) async fn close(self) {
+        let closed = async {
+            if let Some(books) = &self.books {
+                books.vault.close().await;
+            }
+            if let Some(store) = &self.store {
+                store.close().await;
+            }
+        };
+        if tokio::time::timeout(CLOSED_WITHIN, closed).await.is_err() {
+            tracing::debug!("the databases were not waited for any longer");
+        }
+    }
+
     /// Starts one role; where it answers HTTP, if it does.
     pub(super) async fn start(
         &mut self,
@@ -90,9 +116,6 @@ impl<'a> Roles<'a> {
 
     async fn api(&self, stop: CancellationToken) -> Result<(SocketAddr, Task)> {
         let books = self.books()?;
-        if !self.config.roles.contains(Role::Decider) {
-            self.keep_snapshots(stop.clone())?;
-        }
         let listen = self.config.listen;
         let listener = TcpListener::bind(listen).await;
         let listener = listener.with_context(|| format!("cannot listen on {listen}"))?;
@@ -111,7 +134,7 @@ impl<'a> Roles<'a> {
             frames: self.frames()?,
             live: self.live()?,
             vault: books.vault.clone(),
-            secrets: Secrets::open(&self.config.secrets)?,
+            secrets: self.config.open_secrets()?,
             models: Arc::new(school),
             reset_mail: self.reset_mail()?,
             turn_secret: self
@@ -128,7 +151,17 @@ impl<'a> Roles<'a> {
                 ..self.config.api.clone()
             },
         };
-        let task = tokio::spawn(async move { Ok(api::serve(listener, parts, stop).await?) });
+        // Where there is a decider, it keeps them.
+        let keeps = !self.config.roles.contains(Role::Decider);
+        let snapshots = if keeps { Some(self.keep_snapshots(stop.clone())?) } else { None };
+        let task = tokio::spawn(async move {
+            let served = api::serve(listener, parts, stop.clone()).await;
+            stop.cancel();
+            if let Some(snapshots) = snapshots {
+                ended_soon(snapshots).await;
+            }
+            Ok(served?)
+        });
         Ok((address, task))
     }
 
@@ -141,10 +174,10 @@ impl<'a> Roles<'a> {
 
     async fn decider(&mut self, stop: CancellationToken) -> Result<Task> {
         let queue = self.ways.queue.take().context("the decider has no queue")?;
-        self.keep_snapshots(stop.clone())?;
         let Books { log, vault, snapshots, .. } = self.books()?;
         let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
         let writer = Writer::resume(log.clone(), vault.clone(), system_clock(), snapshots).await?;
+        let keeping = self.keep_snapshots(stop.clone())?;
         let file = self.config.log.is_embedded().then(|| self.config.data.join(LOG_FILE));
         let growing = async move {
             match file {
@@ -162,23 +195,24 @@ impl<'a> Roles<'a> {
             if let Err(error) = anchor::save(&log, &vault).await {
                 tracing::warn!(error = format!("{error:#}"), "the log's anchor can't be moved");
             }
+            stop.cancel();
+            ended_soon(keeping).await;
             Ok(())
         }))
     }
 
     /// Beside those who fold the log, once a process; on a thread of its own, which yields to all
-    /// others: people wait for them, and for a snapshot nobody.
-    fn keep_snapshots(&self, stop: CancellationToken) -> Result<()> {
+    /// others: people wait for them, and for a snapshot nobody. Ends with `stop`.
+    fn keep_snapshots(&self, stop: CancellationToken) -> Result<JoinHandle<()>> {
         let Books { log, vault, snapshots, .. } = self.books()?;
         let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
         let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
+        Ok(tokio::task::spawn_blocking(move || {
             if let Err(error) = setpriority_process(None, PRIORITY_LEAST) {
                 tracing::debug!(%error, "snapshots are made with the priority of everything else");
             }
-            runtime.block_on(stop.run_until_cancelled(snapshots.keep(log, vault)))
-        });
-        Ok(())
+            runtime.block_on(stop.run_until_cancelled(snapshots.keep(log, vault)));
+        }))
     }
 
     fn projector(&self, stop: CancellationToken) -> Result<Task> {
@@ -269,6 +303,13 @@ impl<'a> Roles<'a> {
 
     fn store(&self) -> Result<&Store> {
         self.store.as_ref().context("the tables were not opened")
+    }
+}
+
+/// Waits a moment for what was told to end: it would find the runtime gone.
+async fn ended_soon(task: JoinHandle<()>) {
+    if !matches!(tokio::time::timeout(SNAPSHOTS_END_WITHIN, task).await, Ok(Ok(()))) {
+        tracing::debug!("a snapshot was not waited for");
     }
 }
 

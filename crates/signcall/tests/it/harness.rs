@@ -254,6 +254,12 @@ impl Process {
             .unwrap_or_else(|| panic!("{} does not stop:\n{}", self.roles, self.errors()))
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) fn end(&mut self, within: Duration) -> ExitStatus {
+        wait(&mut self.child, within)
+            .unwrap_or_else(|| panic!("{} runs on:\n{}", self.roles, self.errors()))
+    }
+
     /// Sends SIGHUP.
     pub(crate) fn hang_up(&self) {
         let pid = self.child.id().to_string();

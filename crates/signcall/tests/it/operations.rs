@@ -13,36 +13,42 @@ use crate::harness::{Setup, World, signcall};
 use crate::path::meet;
 
 /// Standard output of a command that has to succeed.
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     let (out, errors) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{errors}");
     out.into_owned()
 }
 
-fn refused(output: &Output) -> String {
+pub(crate) fn refused(output: &Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{errors}");
     errors
 }
 
 /// An offline command on a data folder.
-fn on(data: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn on(data: &Path, arguments: &[&str]) -> Output {
     signcall().args(arguments).arg("--data").arg(data).output().unwrap()
 }
 
 /// The hashes of all tables, rebuilt from the log and equal to the live ones.
-fn tables(data: &Path) -> Value {
+pub(crate) fn tables(data: &Path) -> Value {
     let replayed: Value = serde_json::from_str(&said(&on(data, &["replay", "--json"]))).unwrap();
     replayed["tables"].clone()
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Who may use a file.
+fn mode(file: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(file).unwrap().permissions().mode() & 0o777
+}
+
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(copied.success());
 }
 
-async fn talk(who: &Client, code: &str, text: &str) {
+pub(crate) async fn talk(who: &Client, code: &str, text: &str) {
     let path = format!("/rooms/{code}/messages");
     let (status, answer) = who.post(&path, json!({ "msg_content": text })).await;
     assert_eq!(status, StatusCode::CREATED, "{answer}");
@@ -91,6 +97,7 @@ async fn the_log_is_looked_at_and_taken_elsewhere() {
     let back = back.to_str().unwrap();
     said(&on(&data, &["log", "copy", "--from", "embedded", "--to", &there]));
     said(&on(&data, &["log", "copy", "--from", &there, "--to", back]));
+    assert_eq!(mode(Path::new(back)), 0o600, "it is as personal as the log");
     let here = said(&on(&data, &["log", "export"]));
     assert_eq!(said(&on(&data, &["log", "export", "--log", &there])), here);
     let second = world.folder().join("second");
@@ -125,6 +132,9 @@ async fn a_backup_restores_what_is_missing_and_nothing_that_was_erased() {
     let backup = world.folder().join("backup");
     let folder = backup.to_str().unwrap();
     said(&world.offline(&["backup", folder]));
+    for file in ["backup.json", "log.ndjson", "tables.db", "vault.db", "secrets/cookie.key"] {
+        assert_eq!(mode(&backup.join(file)), 0o600, "{file}");
+    }
     assert!(refused(&world.offline(&["backup", folder])).contains("is not empty"));
     // All of it, on an empty machine.
     let other = world.folder().join("other");
@@ -161,32 +171,4 @@ async fn a_backup_restores_what_is_missing_and_nothing_that_was_erased() {
     let told = refused(&on(&third, &["restore", folder]));
     assert!(told.contains("log.ndjson in the backup was changed"), "{told}");
     drop(rita);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_are_rotated_and_the_old_one_opens_nothing() {
-    let test = "operations::keys_are_rotated_and_the_old_one_opens_nothing";
-    let Some(mut world) = World::start(test, Setup::OneProcess).await else { return };
-    let (sam, _rita, room) = meet(&world.url, "sam", "rita").await;
-    let code = room["room_code"].as_str().unwrap();
-    talk(&sam, code, "before the rotation").await;
-    let told = refused(&world.offline(&["vault", "rotate"]));
-    assert!(told.contains("another server runs"), "{told}");
-    world.stop();
-    let data = world.data();
-    copy_folder(&data.join("secrets"), &data.join("old"));
-    let before = tables(&data);
-    said(&on(&data, &["vault", "rotate"]));
-    assert_eq!(tables(&data), before);
-    let old = data.join("old");
-    let told = refused(&on(&data, &["replay", "--secrets", old.to_str().unwrap()]));
-    assert!(told.contains("not the ones this vault was made with"), "{told}");
-    // Interrupted between the vault and the file: the next one finishes it.
-    let secrets = vault::Secrets::open(&data.join("secrets")).unwrap();
-    let next = secrets.init_rotated(&data.join("secrets.next")).unwrap();
-    let url = format!("sqlite:{}", data.join("vault.db").display());
-    vault::Vault::open(&url, &secrets).await.unwrap().rewrap(&next).await.unwrap();
-    said(&on(&data, &["vault", "rotate"]));
-    assert_eq!(tables(&data), before);
-    assert!(!data.join("secrets.next").exists());
 }

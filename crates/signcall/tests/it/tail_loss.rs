@@ -86,6 +86,10 @@ async fn a_tail_that_nats_lost_is_noticed_and_brought_back() {
     world.stop();
     // All of it gone: the servers' disks are new.
     world.change_nats_store(|store| std::fs::remove_dir_all(store).unwrap()).await;
+    for roles in ["decider", "api"] {
+        let told = refusal(&world, roles);
+        assert!(told.contains("which is not there"), "a fresh one is in the way: {told}");
+    }
     said(&world.offline(&["log", "restore", "--from-archive"]));
     said(&world.offline(&["log", "verify"]));
     world.start_again();

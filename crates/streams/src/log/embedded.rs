@@ -65,13 +65,21 @@ struct EmbeddedLog {
 
 /// Opens the log in a file; makes an empty one, with a new id, if the file is not there.
 pub async fn open(path: &Path) -> Result<Log, LogError> {
-    open_as(path, LogId::from_uuid(Uuid::new_v4())).await
+    open_as(path, Some(LogId::from_uuid(Uuid::new_v4()))).await
+}
+
+/// As [`open`], but makes none: [`LogError::Missing`] where the file is not there or is empty.
+pub async fn open_existing(path: &Path) -> Result<Log, LogError> {
+    if !path.exists() {
+        return Err(LogError::Missing { place: path.display().to_string() });
+    }
+    open_as(path, None).await
 }
 
 /// As [`open`], for a log whose id is known, such as the copy of another: fails with
 /// [`LogError::Replaced`] if the file holds another log.
 pub async fn create(path: &Path, id: LogId) -> Result<Log, LogError> {
-    let log = open_as(path, id).await?;
+    let log = open_as(path, Some(id)).await?;
     if log.id() == id {
         return Ok(log);
     }
@@ -79,7 +87,7 @@ pub async fn create(path: &Path, id: LogId) -> Result<Log, LogError> {
     Err(LogError::Replaced { place, found: log.id(), expected: id })
 }
 
-async fn open_as(path: &Path, id_if_new: LogId) -> Result<Log, LogError> {
+async fn open_as(path: &Path, id_if_new: Option<LogId>) -> Result<Log, LogError> {
     EmbeddedLog::open(path, id_if_new).await.map(Log::new)
 }
 
@@ -93,11 +101,11 @@ pub fn file_bytes(path: &Path) -> [u64; 3] {
 }
 
 impl EmbeddedLog {
-    async fn open(path: &Path, id_if_new: LogId) -> Result<Self, LogError> {
+    async fn open(path: &Path, id_if_new: Option<LogId>) -> Result<Self, LogError> {
         let place = path.display().to_string();
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
+            .create_if_missing(id_if_new.is_some())
             .busy_timeout(BUSY_TIMEOUT)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -291,7 +299,7 @@ mod tests {
     async fn a_full_disk_is_told_and_reads_go_on() {
         let folder = tempfile::tempdir().unwrap();
         let id = LogId::from_uuid(Uuid::nil());
-        let log = EmbeddedLog::open(&folder.path().join("log.db"), id).await.unwrap();
+        let log = EmbeddedLog::open(&folder.path().join("log.db"), Some(id)).await.unwrap();
         let first = Arc::new(Block::build(&Head::empty(id), &["{}".to_owned()]));
         log.append(first.clone()).await.unwrap();
         let limit = async |pragma: &'static str| {

@@ -58,6 +58,12 @@ pub async fn open(nats: &Nats) -> Result<Log, LogError> {
     open_as(nats, LogId::from_uuid(Uuid::new_v4())).await
 }
 
+/// As [`open`], but makes none: [`LogError::Missing`] where the stream is not there.
+pub async fn open_existing(nats: &Nats) -> Result<Log, LogError> {
+    let there = nats.has_stream(nats.subjects.log_stream()).await?;
+    if there { open(nats).await } else { Err(LogError::Missing { place: nats.place.clone() }) }
+}
+
 /// As [`open`], for a log whose id is known, such as the copy of another: fails with
 /// [`LogError::Replaced`] if the stream holds another log.
 pub async fn create(nats: &Nats, id: LogId) -> Result<Log, LogError> {

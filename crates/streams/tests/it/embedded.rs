@@ -95,6 +95,20 @@ async fn a_file_that_is_no_log_is_refused() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_not_there_is_not_made_by_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let looked = embedded::open_existing(&path).await;
+    assert!(matches!(looked, Err(LogError::Missing { .. })) && !path.exists());
+    // As a file system leaves it that lost what was written.
+    std::fs::write(&path, "").unwrap();
+    let looked = embedded::open_existing(&path).await;
+    assert!(matches!(looked, Err(LogError::Missing { .. })));
+    fill(&embedded::create(&path, log_id(5)).await.unwrap(), 1).await;
+    assert_eq!(embedded::open_existing(&path).await.unwrap().id(), log_id(5));
+}
+
+#[tokio::test]
 async fn a_copy_keeps_the_id_and_takes_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");

@@ -1,9 +1,11 @@
 //! A vault as a whole: copied as it was at one moment while others go on, and compacted so that
 //! nothing of what was destroyed lies in its files.
 
-use super::{Database, Row, StoredKey};
+use super::{Database, FINGERPRINT, Row, StoredKey};
 use crate::error::VaultError;
 
+/// The fact that a vault is only half of what it is to be.
+const UNFINISHED: &str = "unfinished";
 /// Keys copied at once.
 const PAGE: usize = 10_000;
 
@@ -13,14 +15,9 @@ const KEYS: &str = "SELECT user_id, room_id, day, kind, wrapped FROM vault_key \
      ORDER BY user_id, room_id, day, kind";
 
 impl Database {
-    /// Whether it holds no key and is tied to nothing.
-    pub(crate) async fn is_empty(&self) -> Result<bool, VaultError> {
-        const FACTS: &str = "SELECT count(*) FROM vault_meta WHERE name <> 'schema'";
-        let facts: i64 = on_pool!(self, pool => sqlx::query_scalar(FACTS).fetch_one(pool).await?);
-        Ok(facts == 0)
-    }
-
-    /// Copies everything, as it is at one moment, into an empty one.
+    /// Copies everything, as it is at one moment, into a vault that is empty: tied to no log, without
+    /// a key. Until [`Self::finish`] it is an unfinished one, which nobody opens, and which the next
+    /// copy begins anew.
     pub(crate) async fn copy_into(&self, to: &Self) -> Result<(), VaultError> {
         let (facts, keys) = match self {
             Self::Sqlite(pool) => {
@@ -37,14 +34,56 @@ impl Database {
         };
         let facts: Vec<(String, String)> = facts;
         let keys = keys.into_iter().map(Row::read).collect::<Result<Vec<StoredKey>, _>>()?;
+        to.begin().await?;
+        for (name, value) in &facts {
+            to.state(name, value).await?;
+        }
+        let fingerprint = facts.iter().find(|(name, _)| name == FINGERPRINT);
+        let fingerprint = fingerprint.map_or("", |(_, value)| value.as_str());
         for page in keys.chunks(PAGE) {
-            to.insert(page).await?;
+            to.insert(page, fingerprint).await?;
         }
-        self.copy_kept(to).await?;
-        // Last: without them it is nobody's vault.
-        for (name, value) in facts {
-            to.fact(&name, &value).await?;
-        }
+        self.copy_kept(to).await
+    }
+
+    /// Marks an empty or unfinished vault as unfinished, and takes out what is in it: facts of a
+    /// start that came to nothing, or half of another copy.
+    async fn begin(&self) -> Result<(), VaultError> {
+        const IN_USE: &str = "SELECT CAST(CASE WHEN \
+             NOT EXISTS (SELECT 1 FROM vault_meta WHERE name = 'unfinished') AND \
+             (EXISTS (SELECT 1 FROM vault_meta WHERE name = 'log') \
+             OR EXISTS (SELECT 1 FROM vault_key)) THEN 1 ELSE 0 END AS BIGINT)";
+        const CLEAR: [&str; 4] = [
+            "DELETE FROM vault_meta",
+            "DELETE FROM vault_key",
+            "DELETE FROM vault_kept",
+            "INSERT INTO vault_meta (name, value) VALUES ('unfinished', 'yes')",
+        ];
+        on_pool!(self, pool => {
+            let mut tx = pool.begin().await?;
+            let in_use: i64 = sqlx::query_scalar(IN_USE).fetch_one(&mut *tx).await?;
+            if in_use != 0 {
+                return Err(VaultError::Occupied);
+            }
+            for statement in CLEAR {
+                sqlx::query(statement).execute(&mut *tx).await?;
+            }
+            tx.commit().await?;
+        });
+        Ok(())
+    }
+
+    /// Whether what [`Self::copy_into`] began is still to be finished.
+    pub(crate) async fn is_unfinished(&self) -> Result<bool, VaultError> {
+        Ok(self.stated(UNFINISHED).await?.is_some())
+    }
+
+    /// From here on it is a vault like any other.
+    pub(crate) async fn finish(&self) -> Result<(), VaultError> {
+        const FINISH: &str = "DELETE FROM vault_meta WHERE name = $1";
+        on_pool!(self, pool => {
+            sqlx::query(FINISH).bind(UNFINISHED).execute(pool).await?;
+        });
         Ok(())
     }
 

@@ -6,12 +6,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use events::LogId;
 use streams::Log;
 use streams::log::{embedded, nats};
 
-use crate::config::{Config, LogPlace};
+use crate::config::{Config, LogPlace, keep_files_private};
 use crate::server::{LOG_FILE, connect};
 
 /// `embedded` (in the data folder), `nats://…`, or a file or a data folder.
@@ -38,14 +38,14 @@ impl Place {
     /// Opens the log that is there.
     pub(crate) async fn open(&self, config: &Config) -> Result<Log> {
         if let Some(file) = self.file(config) {
-            ensure!(file.exists(), "there is no log at {}", file.display());
-            return Ok(embedded::open(&file).await?);
+            return Ok(embedded::open_existing(&file).await?);
         }
-        Ok(nats::open(&self.nats(config).await?).await?)
+        Ok(nats::open_existing(&self.nats(config).await?).await?)
     }
 
     /// Opens the log of this id; makes it where there is none.
     pub(crate) async fn create(&self, config: &Config, id: LogId) -> Result<Log> {
+        keep_files_private();
         if let Some(file) = self.file(config) {
             let folder = file.parent().context("the log's file has no folder")?;
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);

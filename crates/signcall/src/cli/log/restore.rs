@@ -7,12 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use events::Head;
 use projector::Store;
 use streams::Log;
-use vault::{Secrets, Vault};
 
 use super::bar;
 use super::place::Place;
 use crate::config::{Config, Options};
-use crate::server::{Lock, open_existing_log, open_store};
+use crate::server::{Lock, open_existing_log, open_store, open_vault};
 
 /// Bytes of blocks read at once.
 const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -93,8 +92,7 @@ async fn from_archive(config: &Config, store: &Store) -> Result<()> {
 async fn accept_loss(config: &Config) -> Result<()> {
     let _lock = if config.log.is_embedded() { Some(Lock::take(&config.data)?) } else { None };
     let log = open_existing_log(config).await?;
-    let secrets = Secrets::open(&config.secrets)?;
-    let vault = Vault::open(config.vault.expose(), &secrets).await?;
+    let vault = open_vault(config, &config.open_secrets()?).await?;
     vault.bind(log.id()).await?;
     let end = whole(&log).await?;
     match vault.anchor().await? {

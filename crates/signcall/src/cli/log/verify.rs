@@ -7,11 +7,10 @@ use anyhow::Result;
 use events::Head;
 use serde_json::json;
 use streams::Log;
-use vault::{Secrets, Vault};
 
 use super::bar;
 use crate::config::{Config, Options};
-use crate::server::{open_existing_log, open_store};
+use crate::server::{has_tables, open_existing_log, open_store, open_vault, there};
 
 /// The log is not whole.
 const EXIT_DAMAGED: u8 = 1;
@@ -89,6 +88,9 @@ async fn anchors(config: &Config) -> Vec<Anchor> {
 }
 
 async fn of_the_tables(config: &Config) -> Result<Option<Head>> {
+    if !has_tables(config) {
+        return Ok(None);
+    }
     let store = open_store(config).await?;
     let checkpoint = store.checkpoint().await;
     store.close().await;
@@ -96,7 +98,9 @@ async fn of_the_tables(config: &Config) -> Result<Option<Head>> {
 }
 
 async fn of_the_vault(config: &Config) -> Result<Option<Head>> {
-    let vault = Vault::open(config.vault.expose(), &Secrets::open(&config.secrets)?).await?;
+    let Some(vault) = there(open_vault(config, &config.open_secrets()?).await)? else {
+        return Ok(None);
+    };
     let anchor = vault.anchor().await;
     vault.close().await;
     Ok(anchor?)

@@ -27,17 +27,19 @@ const TABLES: &str = "
 /// The names of everything in the file.
 const NAMES: &str = "SELECT name FROM sqlite_schema ORDER BY name";
 
-/// Makes the tables if the file is empty, and reads which log this is.
+/// Makes the tables if the file is empty and there may be a new log, and reads which log this is.
 pub(super) async fn prepare(
     writer: &mut SqliteConnection,
-    id_if_new: LogId,
+    id_if_new: Option<LogId>,
     place: &str,
 ) -> Result<LogId, LogError> {
     let whole = BlockNumber::new(0);
     let made = async {
         let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
         let mut names: Vec<String> = sqlx::query_scalar(NAMES).fetch_all(&mut *transaction).await?;
-        if names.is_empty() {
+        if names.is_empty()
+            && let Some(id_if_new) = id_if_new
+        {
             sqlx::raw_sql(TABLES).execute(&mut *transaction).await?;
             sqlx::query("INSERT INTO meta VALUES (1, ?, ?)")
                 .bind(id_if_new.to_string())
@@ -54,6 +56,9 @@ pub(super) async fn prepare(
         transaction.commit().await.map(|()| (names, meta))
     };
     let (names, meta) = made.await.map_err(|source| unreadable(place, whole, source))?;
+    if names.is_empty() {
+        return Err(LogError::Missing { place: place.to_owned() });
+    }
     let Some((id, format)) = meta.into_iter().next() else {
         let found = format!("{names:?} without the log's name");
         let expected = r#"["block", "meta"] with it"#.to_owned();
