@@ -2,6 +2,7 @@
 //! is wrong. It changes nothing, and works beside a running server.
 
 mod device;
+mod traces;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -110,6 +111,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     )];
     findings.push(disk(&config.data));
     findings.push(files());
+    findings.push(traces::finding(config).await);
     if config.roles.contains(Role::Recognizer) {
         findings.extend(models(config));
         findings.extend(device::findings(config.device));
