@@ -138,9 +138,7 @@ async fn take(mut stream: TcpStream, keep: &Mutex<Taken>, answer: &AtomicU16) ->
     assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
     assert!(head.contains("content-type: application/x-protobuf"), "{head}");
     let status = answer.load(Ordering::SeqCst);
-    if status != 200 {
-        keep.lock().unwrap().refused += 1;
-    } else {
+    if status == 200 {
         let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
         let mut taken = keep.lock().unwrap();
         taken.bodies.extend(&body);
@@ -153,6 +151,8 @@ async fn take(mut stream: TcpStream, keep: &Mutex<Taken>, answer: &AtomicU16) ->
                 taken.spans.push(Told { service, instance, span });
             }
         }
+    } else {
+        keep.lock().unwrap().refused += 1;
     }
     let answer = format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).await.ok()

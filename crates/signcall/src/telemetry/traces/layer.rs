@@ -309,7 +309,7 @@ mod tests {
     fn history_is_nobodys_open_trace() {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let follow = |age: Duration| {
-            let decided_us = (now - age).as_micros() as i64;
+            let decided_us = now.saturating_sub(age).as_micros() as i64;
             tracing::debug!(step = "follow", request_id = REQUEST, decided_us, "followed");
         };
         assert_eq!(spans(1.0, 8, || follow(Duration::from_mins(14))).0.len(), 1);
