@@ -66,13 +66,25 @@ impl Collector {
         self.taken.lock().unwrap().refused = 0;
     }
 
-    /// Waits until a message was not taken.
-    pub(crate) async fn wait_for_refusal(&self) {
+    /// Waits until what was taken has something.
+    pub(crate) async fn until<T>(&self, what: &str, find: impl Fn(&Taken) -> Option<T>) -> T {
         let until = Instant::now() + WITHIN;
-        while self.look(|taken| taken.refused) == 0 {
-            assert!(Instant::now() < until, "nothing comes");
+        loop {
+            if let Some(found) = self.look(&find) {
+                return found;
+            }
+            if Instant::now() > until {
+                let names: Vec<_> = self
+                    .look(|taken| taken.spans.iter().map(|told| told.span.name.clone()).collect());
+                panic!("no {what} among {names:?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until a message was not taken.
+    pub(crate) async fn wait_for_refusal(&self) {
+        self.until("refusal", |taken| (taken.refused > 0).then_some(())).await;
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Taken) -> T) -> T {

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::client::Client;
-use crate::collector::{Collector, Told, texts};
+use crate::collector::{Collector, Taken, Told, texts};
 use crate::harness::{Process, Setup, World};
 use crate::path::play;
 use crate::signing::Signing;
@@ -17,6 +18,10 @@ use crate::signing::Signing;
 /// A figure may take this long to move, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
 const CALLER: (&str, &str) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+
+/// What hangs below the `submit` of each command.
+const WAYS: [(&str, &str); 4] =
+    [("decide", "submit"), ("append", "decide"), ("project", "append"), ("follow", "append")];
 
 /// Says that each span is once in a trace, and hangs below the one that it came of.
 fn check_parents(spans: &[Told], pairs: &[(&str, &str)]) {
@@ -66,9 +71,7 @@ async fn a_message_and_a_caption_are_one_trace_each_through_four_processes() {
         ("signcall-api", "follow"),
     ];
     let of_message = collector.whole(&request, &wanted).await;
-    let ways =
-        [("decide", "submit"), ("append", "decide"), ("project", "append"), ("follow", "append")];
-    check_parents(&of_message, &[&[("submit", route)], ways.as_slice()].concat());
+    check_parents(&of_message, &[&[("submit", route)], WAYS.as_slice()].concat());
     let root = of_message.iter().find(|told| told.span.name == route).unwrap();
     assert!(root.span.parent_span_id.is_empty());
     let told = texts(&root.span.attributes);
@@ -91,7 +94,7 @@ async fn a_message_and_a_caption_are_one_trace_each_through_four_processes() {
         ("signcall-api", "follow"),
     ];
     let of_caption = collector.whole(segment, &wanted).await;
-    check_parents(&of_caption, &[&[("submit", "recognize")], ways.as_slice()].concat());
+    check_parents(&of_caption, &[&[("submit", "recognize")], WAYS.as_slice()].concat());
     let (all, of_message) = (instances(&of_caption), instances(&of_message));
     assert!(all.len() == 4 && of_message.is_subset(&all), "{all:?} {of_message:?}");
     world.stop();
@@ -114,6 +117,8 @@ impl Watched {
             ["--metrics-listen", &metrics],
             ["--api", "bcrypt_cost=4"],
             ["--api", "traceparent=true"],
+            ["--api", "webhooks.allow_http=true"],
+            ["--api", "webhooks.allow_private_targets=true"],
         ];
         let arguments = ["serve"].iter().chain(fixed.as_flattened()).chain(more);
         let arguments = arguments.map(|text| (*text).to_owned()).collect();
@@ -176,6 +181,59 @@ async fn a_collector_that_refuses_or_hangs_costs_nobody_anything_and_what_waits_
     let last = last.headers()["x-request-id"].to_str().unwrap().to_owned();
     assert!(server.process.terminate().success());
     assert_eq!(collector.trace(&last).len(), 1);
+}
+
+/// Takes deliveries, and is content with each.
+async fn receiver() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut begin = [0; 1024];
+            let _read = stream.read(&mut begin).await;
+            let content = b"HTTP/1.1 204 Fine\r\nconnection: close\r\n\r\n";
+            let _written = stream.write_all(content).await;
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_reactor_does_and_the_server_by_itself_is_traced_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let collector = Collector::listen().await;
+    let mut server = Watched::start(folder.path(), &["--otlp-endpoint", &collector.url]);
+    let ada = Client::register(&server.url, "ada").await;
+    let (status, webhook) = ada.post("/webhooks", json!({ "url": receiver().await })).await;
+    assert_eq!(status, 201, "{webhook}");
+    let (_, room) = ada.post("/rooms", json!({})).await;
+    let path = format!("/rooms/{}/messages", room["room_code"].as_str().unwrap());
+    let message = json!({ "msg_content": "good morning" });
+    let sent = ada.request(Method::POST, &path).json(&message).send().await.unwrap();
+    let request = sent.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let wanted = [("signcall-reactor", "deliver"), ("signcall-decider", "append")];
+    let spans = collector.whole(&request, &wanted).await;
+    let named = |name: &str| &spans.iter().find(|told| told.span.name == name).unwrap().span;
+    assert_eq!(named("deliver").parent_span_id, named("append").span_id);
+    assert_eq!(texts(&named("deliver").attributes)["signcall.outcome"], "delivered");
+    // That somebody was there is written down some seconds later, of the server's own accord.
+    let own = |taken: &Taken| {
+        let due = taken.spans.iter().find(|told| told.span.name == "due")?;
+        Some((due.service.clone(), hex::encode(&due.span.trace_id)))
+    };
+    let (service, own) = collector.until("due", own).await;
+    assert_eq!(service, "signcall-api");
+    let wanted = [
+        ("signcall-api", "due"),
+        ("signcall-api", "submit"),
+        ("signcall-decider", "decide"),
+        ("signcall-decider", "append"),
+        ("signcall-projector", "project"),
+        ("signcall-api", "follow"),
+    ];
+    let spans = collector.whole(&own, &wanted).await;
+    check_parents(&spans, &[&[("submit", "due")], WAYS.as_slice()].concat());
+    assert!(server.process.terminate().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -73,6 +73,8 @@ impl Client {
             .header(HOST, authority)
             .header(CONTENT_TYPE, "application/x-protobuf")
             .header(USER_AGENT, concat!("signcall/", env!("CARGO_PKG_VERSION")))
+            // Also where it is 0, which hyper leaves out and some servers want to hear.
+            .header(CONTENT_LENGTH, body.len())
             .body(Full::new(Bytes::from(body)))?;
         for (name, value) in &self.otlp.headers {
             request.headers_mut().insert(name, value.clone());

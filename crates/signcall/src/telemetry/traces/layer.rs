@@ -28,6 +28,8 @@ struct Step {
     name: &'static str,
     kind: SpanKind,
     place: Place,
+    /// Who takes it, where that is not the crate that tells of it.
+    role: Option<&'static str>,
 }
 
 enum Place {
@@ -47,12 +49,13 @@ static STEPS: [Step; 9] = [
     step("decide", SpanKind::Server, Place::Below(Some("submit"))),
     step("append", SpanKind::Producer, Place::Below(Some("decide"))),
     step("project", SpanKind::Consumer, Place::Below(Some("append"))),
-    step("follow", SpanKind::Consumer, Place::Beside("append")),
+    // The Follower is the decider's other half, and lives in the API's processes.
+    Step { role: Some("api"), ..step("follow", SpanKind::Consumer, Place::Beside("append")) },
     step("deliver", SpanKind::Client, Place::Beside("append")),
 ];
 
 const fn step(name: &'static str, kind: SpanKind, place: Place) -> Step {
-    Step { name, kind, place }
+    Step { name, kind, place, role: None }
 }
 
 /// Takes the events that are steps, whatever lines are shown.
@@ -79,8 +82,8 @@ impl<S: Subscriber> Layer<S> for Spans {
         event.record(&mut fields);
         let target = event.metadata().target();
         let role = target.split("::").next().unwrap_or(target);
-        let Some(span) = fields.into_span(self.share, SystemTime::now()) else { return };
-        if self.queue.try_send(Taken { role, span }).is_err() {
+        let Some(taken) = fields.into_span(role, self.share, SystemTime::now()) else { return };
+        if self.queue.try_send(taken).is_err() {
             metrics::counter!(COUNTER, "result" => "dropped").increment(1);
         }
     }
@@ -170,7 +173,7 @@ impl Fields {
     }
 
     /// The span, if the step is one, and its trace is among those that are exported.
-    fn into_span(mut self, share: f64, now: SystemTime) -> Option<Span> {
+    fn into_span(mut self, teller: &'static str, share: f64, now: SystemTime) -> Option<Taken> {
         let step = self.step?;
         let trace = Trace::of(self.request_id.as_deref(), self.command.as_deref())?;
         if !trace.is_within(share) || self.is_old(now) || self.is_a_probe() {
@@ -200,7 +203,7 @@ impl Fields {
             }
         }
         let code = if self.failed { StatusCode::Error } else { StatusCode::Unset };
-        Some(Span {
+        let span = Span {
             trace_id: trace.id.to_vec(),
             span_id: id.to_vec(),
             parent_span_id: parent.map(Vec::from).unwrap_or_default(),
@@ -211,7 +214,8 @@ impl Fields {
             attributes: self.attributes,
             status: Some(Status { code: code.into(), message: String::new() }),
             ..Span::default()
-        })
+        };
+        Some(Taken { role: step.role.unwrap_or(teller), span })
     }
 
     fn is_old(&self, now: SystemTime) -> bool {
@@ -331,6 +335,7 @@ mod tests {
     fn what_finds_no_place_is_dropped_and_counted() {
         let (taken, figures) = spans(1.0, 2, || (0..5).for_each(|_| request(1, 200)));
         assert_eq!(taken.len(), 2);
-        assert!(figures.contains("signcall_trace_spans_total{result=\"dropped\"} 3"), "{figures}");
+        let dropped = format!("{COUNTER}{{result=\"dropped\"}} 3");
+        assert!(figures.contains(&dropped), "{figures}");
     }
 }
