@@ -2,7 +2,7 @@
 //! wrong passwords.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::user::command::login::{RecordLoginFailures, RecordSeen, SEEN_EVERY_S, SEEN_MAX};
 use events::{Actor, Command, CommandId, Envelope, SystemRole, Timestamp, UserId};
@@ -99,8 +99,13 @@ async fn submit(app: &App, command: impl Into<Command>) {
         body: None,
         command: command.into(),
     };
+    let (command, begun) = (envelope.id, Instant::now());
     match app.commands.submit(envelope).await {
-        Ok(Ok(_)) => {}
+        Ok(Ok(accepted)) => {
+            let (position, took_us) = (accepted.position, begun.elapsed().as_micros() as u64);
+            tracing::debug!(step = "submit", %command, %position, took_us, "accepted");
+            tracing::debug!(step = "due", %command, took_us, "activity was written down");
+        }
         // Deleted meanwhile: there is nothing to count any more.
         Ok(Err(rejection)) => tracing::debug!(%rejection, "activity was not written down"),
         Err(error) => tracing::warn!(%error, "activity was not written down"),

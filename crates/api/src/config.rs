@@ -132,6 +132,8 @@ pub struct ApiConfig {
     pub allowed_origins: Vec<String>,
     /// Origins that may read answers from their pages (CORS). None switches CORS off.
     pub cors_origins: Vec<String>,
+    /// Whether a caller's `traceparent` header is believed: the request then belongs to their trace.
+    pub traceparent: bool,
     /// How browsers find a way to each other.
     pub ice: Ice,
     /// Where webhooks may point.
@@ -169,6 +171,7 @@ impl Default for ApiConfig {
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
             cors_origins: Vec::new(),
+            traceparent: false,
             ice: Ice::default(),
             webhooks: WebhookTargets::default(),
             bootstrap_file: None,

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt as _;
 
 use crate::command::teach;
-use crate::context::{Context, Peer, Said};
+use crate::context::{Caller, Context, Peer, Said};
 use crate::error::{ApiError, Unsent};
 use crate::forwarded;
 use crate::state::App;
@@ -37,7 +37,8 @@ const TRANSPORT_SECURITY: &str = "max-age=31536000; includeSubDomains";
 pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>();
     let (client, https) = forwarded::client(&app.config, peer, request.headers());
-    let context = Context::new(client, https);
+    let caller = if app.config.traceparent { Caller::of(request.headers()) } else { None };
+    let context = Context::new(client, https, caller);
     request.extensions_mut().insert(context.clone());
     let started = std::time::Instant::now();
     let (method, path) = (request.method().clone(), loggable(request.uri().path()));
@@ -66,9 +67,11 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
     }
     set_headers(response.headers_mut(), &context, app.config.cors_origins.is_empty());
     let took = started.elapsed();
-    let (took_ms, status) = (took.as_millis() as u64, response.status().as_u16());
-    count(&method, route.as_ref(), status, took);
-    tracing::debug!(request_id = context.id(), %method, path, status, took_ms, "answered");
+    let (took_us, status) = (took.as_micros() as u64, response.status().as_u16());
+    let (method, route) = (known(&method), route.as_ref().map(MatchedPath::as_str));
+    count(method, route, status, took);
+    let (step, request_id, parent) = ("request", context.id(), context.parent());
+    tracing::debug!(step, request_id, parent, method, route, path, status, took_us, "answered");
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().remove(header::CACHE_CONTROL);
     }
@@ -76,15 +79,20 @@ pub(crate) async fn envelope(State(app): State<App>, mut request: Request, next:
 }
 
 /// One more request of a route; those of no route are counted as one, whatever they asked for.
-fn count(method: &Method, route: Option<&MatchedPath>, status: u16, took: Duration) {
-    let route = route.map_or("none", MatchedPath::as_str).to_owned();
-    let labels = [
-        ("method", method.as_str().to_owned()),
-        ("route", route.clone()),
-        ("status", status.to_string()),
-    ];
+fn count(method: &'static str, route: Option<&str>, status: u16, took: Duration) {
+    let route = route.unwrap_or("none").to_owned();
+    let labels =
+        [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
     metrics::counter!("signcall_http_requests_total", &labels).increment(1);
     metrics::histogram!("signcall_http_request_seconds", "route" => route).record(took);
+}
+
+/// A method by its name; those that nobody knows are one, whatever they are called: a figure of its
+/// own for each would be one that strangers make.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] =
+        ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
 }
 
 /// A path without the secret that it may end in.
@@ -130,6 +138,14 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strangers_make_no_figures() {
+        assert_eq!(known(&Method::PATCH), "PATCH");
+        for strange in ["PROPFIND", "get", "A-METHOD-OF-SOMEBODY"] {
+            assert_eq!(known(&strange.parse().unwrap()), "_OTHER");
+        }
+    }
 
     #[test]
     fn secrets_in_paths_are_not_logged() {

@@ -3,12 +3,12 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use decider::{Clock, Follower};
 use events::{Actor, Command, CommandId, Envelope, Position, State, Timestamp, UserId};
 use projector::Store;
-use streams::{Accepted, Commands, Frames, Live, SubmitError};
+use streams::{Accepted, Commands, Frames, Live, Outcome, SubmitError};
 use tokio_util::sync::CancellationToken;
 use vault::{Secrets, Vault};
 
@@ -195,16 +195,38 @@ impl App {
             body: ask.body,
             command: command.into(),
         };
-        let answer = tokio::time::timeout(SUBMIT_WITHIN, self.commands.submit(envelope));
-        let accepted = answer.await.map_err(|_| SubmitError::Unavailable)???;
-        let (request_id, command, position) = (ask.context.id(), ask.id, accepted.position);
-        tracing::debug!(request_id, %command, %position, "accepted");
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(SUBMIT_WITHIN, self.commands.submit(envelope)).await;
+        let answer = answer.unwrap_or(Err(SubmitError::Unavailable));
+        trace(ask, &answer, begun.elapsed());
+        let accepted = answer??;
         ask.context.say_position(accepted.position);
         if let Some(token) = ask.token {
             self.recent.note(token, accepted.position);
         }
         self.follower.wait_for(accepted.position, CATCH_UP_WITHIN).await;
         Ok(accepted)
+    }
+}
+
+/// Tells which request's command was answered how.
+fn trace(ask: &Ask, answer: &Result<Outcome, SubmitError>, took: Duration) {
+    let (step, request_id, command) = ("submit", ask.context.id(), ask.id);
+    let took_us = took.as_micros() as u64;
+    match answer {
+        Ok(Ok(accepted)) => {
+            let (position, repeated) = (accepted.position, accepted.repeated);
+            let outcome = "accepted";
+            tracing::debug!(step, request_id, %command, %position, repeated, outcome, took_us, "accepted");
+        }
+        Ok(Err(_)) => {
+            let outcome = "rejected";
+            tracing::debug!(step, request_id, %command, outcome, took_us, "rejected");
+        }
+        Err(error) => {
+            let outcome = "failed";
+            tracing::debug!(step, request_id, %command, outcome, took_us, %error, "not answered");
+        }
     }
 }
 

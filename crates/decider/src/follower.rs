@@ -2,6 +2,7 @@
 //! a block or a log-out acts at once, whatever the tables do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use events::{BlockNumber, Commit, Head, Position, State, Timestamp};
@@ -43,6 +44,8 @@ struct Shared {
     commits: broadcast::Sender<Applied>,
     /// When the log was last known to end where the fold does.
     looked: Mutex<Instant>,
+    /// From here on what it takes in is news.
+    caught_up: AtomicBool,
 }
 
 /// Where the log ended when it was looked at.
@@ -83,9 +86,11 @@ impl Follower {
             fold: RwLock::new(fold),
             commits: broadcast::Sender::new(COMMITS_KEPT),
             looked: Mutex::new(Instant::now()),
+            caught_up: AtomicBool::new(false),
         });
         let mut end = None;
         while shared.step(&log, &vault, &mut end).await? {}
+        shared.caught_up.store(true, Ordering::Relaxed);
         let task = tokio::spawn(follow(Arc::clone(&shared), log, vault));
         Ok(Self { shared, _task: Arc::new(Task(task)) })
     }
@@ -146,7 +151,7 @@ impl Shared {
         let head = self.fold.read().head;
         let asked = Instant::now();
         let blocks = within(log.read(head, READ_BYTES)).await?;
-        let more = !blocks.is_empty();
+        let (more, read) = (!blocks.is_empty(), Instant::now());
         for block in blocks {
             let commits = block.commits()?;
             let mut gone: Vec<Destruction> = Vec::new();
@@ -157,6 +162,9 @@ impl Shared {
             fold.finish(&block);
             drop(fold);
             vault.forget(&gone);
+            if self.caught_up.load(Ordering::Relaxed) {
+                trace(&commits, read.elapsed());
+            }
             for applied in commits {
                 // Nobody listening is no error.
                 let _ = self.commits.send(Arc::new(applied));
@@ -185,6 +193,16 @@ impl Shared {
             *end = Some(seen);
         }
         Ok(())
+    }
+}
+
+/// Tells which requests' commits count in this process from now on.
+fn trace(commits: &[(Position, Commit)], took: Duration) {
+    let (step, took_us) = ("follow", took.as_micros() as u64);
+    for (position, commit) in commits {
+        let (command, request_id) = (commit.command, commit.correlation.as_deref());
+        let decided_us = commit.time.micros();
+        tracing::debug!(step, request_id, %command, %position, decided_us, took_us, "followed");
     }
 }
 

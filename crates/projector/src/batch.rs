@@ -2,6 +2,7 @@
 //! before is written.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use events::{Block, BlockError, BlockNumber, Commit, Head, KeyScope, Position};
 use streams::Log;
@@ -20,7 +21,7 @@ use crate::work::{Done, Keys, Work};
 /// Batches that wait to be written, at most.
 const AHEAD: usize = 1;
 /// How long the end of the log is believed when no hint of an append comes.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Whole blocks, opened.
 #[derive(Debug)]
@@ -223,11 +224,13 @@ pub(crate) enum Mode<'a> {
 }
 
 impl Batch {
-    /// Tells which requests' commits are about to be written into the tables.
-    pub(crate) fn trace(&self) {
+    /// Tells which requests' commits are in the tables now.
+    pub(crate) fn trace(&self, took: Duration) {
+        let (step, took_us) = ("project", took.as_micros() as u64);
         for Opened { position, commit, .. } in &self.commits {
             let (command, request_id) = (commit.command, commit.correlation.as_deref());
-            tracing::debug!(request_id, %command, %position, "projecting");
+            let decided_us = commit.time.micros();
+            tracing::debug!(step, request_id, %command, %position, decided_us, took_us, "projected");
         }
     }
 

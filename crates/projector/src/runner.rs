@@ -108,15 +108,14 @@ impl Projector {
             let mut ahead = Ahead::start(log, vault, now.head, None, self.batch_bytes, mode);
             while !reached(&now) {
                 let Some(batch) = ahead.next().await? else { break };
-                if tracing::enabled!(tracing::Level::DEBUG) {
-                    batch.trace();
-                }
                 let begun = Instant::now();
                 let Some(written) = batch.write(self.store.db(), &now, mode).await? else {
                     tracing::debug!("another projector is ahead");
                     break;
                 };
-                metrics::histogram!("signcall_projection_seconds").record(begun.elapsed());
+                let took = begun.elapsed();
+                batch.trace(took);
+                metrics::histogram!("signcall_projection_seconds").record(took);
                 metrics::counter!("signcall_projection_events_total").increment(written.events);
                 now = written.checkpoint;
                 self.announce(&written);

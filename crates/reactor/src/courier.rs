@@ -1,9 +1,9 @@
 //! Takes what is due out of the outbox, sends it, and notes what became of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::user::User;
-use events::{BlockNumber, Commit, KeyScope, State, Timestamp};
+use events::{BlockNumber, CommandId, Commit, KeyScope, State, Timestamp};
 use streams::Log;
 use tokio::task::{JoinError, JoinSet};
 use vault::Vault;
@@ -58,6 +58,9 @@ struct Letter {
     timestamp: i64,
     signature: String,
     body: Vec<u8>,
+    /// The request and the command that it tells of.
+    request_id: Option<String>,
+    command: CommandId,
 }
 
 impl Courier {
@@ -112,7 +115,14 @@ impl Courier {
                 timestamp: letter.timestamp,
                 signature: &letter.signature,
             };
+            let begun = Instant::now();
             let sent = client.send(&letter.url, head, letter.body).await;
+            let took_us = begun.elapsed().as_micros() as u64;
+            let (step, request_id) = ("deliver", letter.request_id.as_deref());
+            let (command, status) = (letter.command, sent.as_ref().ok());
+            let delivered = matches!(status, Some(200..300));
+            let outcome = if delivered { "delivered" } else { "failed" };
+            tracing::debug!(step, request_id, %command, outcome, status, took_us, "told a webhook");
             (pending, sent)
         });
     }
@@ -156,11 +166,12 @@ impl Courier {
             return Err(Unsent::Never("the webhook's owner was deleted"));
         };
         let commit = self.commit(pending).await?;
+        let (request_id, command) = (commit.correlation.clone(), commit.command);
         let body = body(pending, commit, state, &self.vault).await?;
         let timestamp = now.micros() / 1_000_000;
         let signature = signature(&secret, &pending.event, timestamp, &body)
             .ok_or(Unsent::Never("the webhook's secret can't be used"))?;
-        Ok(Letter { url, timestamp, signature, body })
+        Ok(Letter { url, timestamp, signature, body, request_id, command })
     }
 
     async fn commit(&mut self, pending: &Pending) -> Result<Commit, Unsent> {

@@ -1,6 +1,6 @@
 //! Follows the log, sends what is due and tells receivers, until it is told to stop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use events::user::UserEvent;
 use events::webhook::WebhookEvent;
@@ -142,9 +142,14 @@ async fn finish(courier: &mut Courier, clock: impl Fn() -> Timestamp) {
 
 async fn send_due(commands: &Commands, timers: &Timers, now: Timestamp) {
     for envelope in timers.due(now) {
-        let id = envelope.id;
+        let (id, begun) = (envelope.id, Instant::now());
         match commands.submit(envelope).await {
-            Ok(Ok(_)) => tracing::info!(%id, "did what was due"),
+            Ok(Ok(accepted)) => {
+                let (command, took_us) = (id, begun.elapsed().as_micros() as u64);
+                let (position, repeated) = (accepted.position, accepted.repeated);
+                tracing::debug!(step = "submit", %command, %position, repeated, took_us, "accepted");
+                tracing::info!(step = "due", %command, repeated, took_us, "did what was due");
+            }
             // Overtaken by somebody: what is due next follows from the log.
             Ok(Err(rejection)) => tracing::debug!(%id, %rejection, "not due any more"),
             Err(

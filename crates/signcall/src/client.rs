@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 pub(crate) use live::{Live, LiveEvent};
 pub(crate) use sender::{Pace, send};
+pub(crate) use tunnel::tls_connector;
 
 /// An answer takes at most this long.
 const TIMEOUT: Duration = Duration::from_secs(15);

@@ -4,6 +4,7 @@
 //! `nats_user` in the file. The table below is the only list of them.
 
 mod api_table;
+mod otlp;
 mod secrets;
 mod value;
 
@@ -20,6 +21,7 @@ use recognizer::cuda::Place;
 use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use otlp::Otlp;
 pub(crate) use value::{LogFormat, LogPlace, Part, Role, Roles, Secret, ServiceUrl};
 
 /// Largest configuration file that is read.
@@ -127,6 +129,8 @@ options! {
         /// Which part of the rooms this recognizer serves, such as 2/3: the second of three [default:
         /// 1/1]
         recognizer_part: Part = Part::ALL, "SIGNCALL_RECOGNIZER_PART", "I/N";
+        /// How many of all traces are exported, 0 to 1: the same ones by every process [default: 1]
+        otlp_share: f64 = 1.0, "SIGNCALL_OTLP_SHARE", "SHARE";
     }
     optional {
         /// The key that wraps all keys of personal data, 64 hexadecimal characters, if it is not to lie
@@ -150,6 +154,13 @@ options! {
         public_url: String, "SIGNCALL_PUBLIC_URL", "URL";
         /// Where to serve metrics; nowhere, unless given
         metrics_listen: SocketAddr, "SIGNCALL_METRICS_LISTEN", "ADDR";
+        /// A collector that takes traces over OTLP/HTTP, such as `http://127.0.0.1:4318`; none,
+        /// unless given
+        otlp_endpoint: String, "SIGNCALL_OTLP_ENDPOINT", "URL";
+        /// What the collector has to be told with them: NAME=VALUE,NAME=VALUE, such as a key
+        otlp_headers: Secret, "SIGNCALL_OTLP_HEADERS", "HEADERS";
+        /// A file with the same, where neither flags nor environment may hold a key
+        otlp_headers_file: PathBuf, "SIGNCALL_OTLP_HEADERS_FILE", "FILE";
         /// A NATS credentials file
         nats_credentials: PathBuf, "SIGNCALL_NATS_CREDENTIALS", "FILE";
         /// A file with a NATS nkey seed
@@ -250,6 +261,7 @@ impl Config {
         if self.key_encryption_key.is_some() && self.key_encryption_file.is_some() {
             bail!("key_encryption_key and key_encryption_file: name one of them");
         }
+        self.otlp()?;
         if self.roles.is_empty() {
             bail!("roles: name at least one of {}", Roles::all());
         }
@@ -313,13 +325,18 @@ impl Variables {
 }
 
 fn read(file: &Path) -> Result<Options> {
+    let text = read_text(file)?;
+    toml::from_str(&text).with_context(|| format!("{} is not a configuration", file.display()))
+}
+
+/// A file that a person wrote.
+fn read_text(file: &Path) -> Result<String> {
     let shown = file.display();
     let found = std::fs::metadata(file).with_context(|| format!("cannot read {shown}"))?;
     if found.len() > FILE_BYTES_MAX {
         bail!("{shown} has {} bytes, more than a configuration has", found.len());
     }
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
-    toml::from_str(&text).with_context(|| format!("{shown} is not a configuration"))
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))
 }
 
 #[cfg(test)]

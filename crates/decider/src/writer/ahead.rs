@@ -1,6 +1,7 @@
 //! What was decided and is not on its way to the log yet, in order.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use events::{Commit, Position, Timestamp};
 use streams::{Outcome, SubmitError, Submitted};
@@ -10,6 +11,8 @@ use crate::fold::Fold;
 /// One command that was decided.
 pub(super) struct Decided {
     pub(super) submitted: Submitted,
+    /// When that began.
+    pub(super) begun: Instant,
     pub(super) outcome: Outcome,
     /// What is to be appended, if anything.
     pub(super) commit: Option<Commit>,

@@ -1,5 +1,7 @@
 //! Deciding, sealing and encoding, before anything is on its way to the log.
 
+use std::time::Instant;
+
 use events::block::COMMIT_BYTES_MAX;
 use events::command::Stamp;
 use events::{Commit, Envelope, KeyScope, Personal, Rejection};
@@ -21,7 +23,7 @@ impl Writer {
     /// Decides the commands that wait longest; `working` takes each commit in at once.
     pub(super) async fn decide_some(&mut self) {
         let mut scopes = Vec::with_capacity(CHUNK_MAX);
-        let mut count = 0;
+        let (mut count, begun) = (0, Instant::now());
         while count < CHUNK_MAX {
             let Some(submitted) = self.waiting.pop_front() else { break };
             let (outcome, commit) = match self.decide(&submitted.envelope, &mut scopes) {
@@ -29,7 +31,7 @@ impl Writer {
                 Err(rejection) => (Err(rejection), None),
             };
             let line = String::new();
-            self.ahead.push(Decided { submitted, outcome, commit, line, refused: None });
+            self.ahead.push(Decided { submitted, begun, outcome, commit, line, refused: None });
             count += 1;
         }
         if !self.seal_last(count, &scopes).await {

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use events::state::Touched;
-use events::{Block, BlockNumber, Head};
+use events::{Block, BlockNumber, Head, Position};
 use streams::{AppendError, LogError, Outcome, SubmitError, Submitted};
 
 use super::ahead::{Ahead, Decided};
@@ -23,7 +23,8 @@ pub(super) struct Flight {
 }
 
 enum Answer {
-    Appended(Arc<Block>, Result<(), AppendError>),
+    /// With how long it took.
+    Appended(Arc<Block>, Duration, Result<(), AppendError>),
     /// Nothing was to be appended: where the log ends.
     Looked(Result<Head, LogError>),
 }
@@ -71,8 +72,9 @@ impl Writer {
             Box::pin(async move {
                 let begun = Instant::now();
                 let appended = log.append(Arc::clone(&block)).await;
-                metrics::histogram!("signcall_append_seconds").record(begun.elapsed());
-                Answer::Appended(block, appended)
+                let took = begun.elapsed();
+                metrics::histogram!("signcall_append_seconds").record(took);
+                Answer::Appended(block, took, appended)
             })
         };
         // It begins now, not when there is time to wait for it.
@@ -101,7 +103,8 @@ impl Writer {
     pub(super) async fn land(&mut self, landed: Landed) -> Option<BlockNumber> {
         let Landed { mut decided, answer } = landed;
         match answer {
-            Answer::Appended(block, Ok(())) => {
+            Answer::Appended(block, took, Ok(())) => {
+                trace_append(&decided, block.header.first, took);
                 self.durable.finish(&block);
                 // The next one is on its way while this one is taken in.
                 if !self.ahead.is_empty() && !self.going_back {
@@ -116,7 +119,7 @@ impl Writer {
             }
             Answer::Looked(Ok(_)) => self.fall_behind(),
             Answer::Looked(Err(error)) => refuse(&mut decided, &log_error(&error)),
-            Answer::Appended(_, Err(error)) => self.not_appended(error, &mut decided),
+            Answer::Appended(_, _, Err(error)) => self.not_appended(error, &mut decided),
         }
         self.undo(decided);
         None
@@ -223,21 +226,36 @@ fn reply(decided: Vec<Decided>) {
     for (outcome, count) in [("accepted", decided.len() - rejected), ("rejected", rejected)] {
         metrics::counter!("signcall_commands_total", "outcome" => outcome).increment(count as u64);
     }
-    for Decided { submitted, outcome, .. } in decided {
-        trace(&submitted, &outcome);
+    for Decided { submitted, begun, outcome, .. } in decided {
+        trace(&submitted, &outcome, begun);
         // A caller who has gone is no error.
         let _ = submitted.reply.send(Ok(outcome));
     }
 }
 
 /// Tells which request's command came to what.
-fn trace(submitted: &Submitted, outcome: &Outcome) {
+fn trace(submitted: &Submitted, outcome: &Outcome, begun: Instant) {
     let (command, request_id) = (submitted.envelope.id, submitted.envelope.correlation.as_deref());
+    let (step, took_us) = ("decide", begun.elapsed().as_micros() as u64);
     match outcome {
         Ok(accepted) => {
             let (position, repeated) = (accepted.position, accepted.repeated);
-            tracing::debug!(request_id, %command, %position, repeated, "decided");
+            let outcome = "accepted";
+            tracing::debug!(step, request_id, %command, %position, repeated, outcome, took_us, "decided");
         }
-        Err(rejection) => tracing::debug!(request_id, %command, %rejection, "rejected"),
+        Err(rejection) => {
+            let outcome = "rejected";
+            tracing::debug!(step, request_id, %command, %rejection, outcome, took_us, "rejected");
+        }
+    }
+}
+
+/// Tells which commits of a block, from this position on, are durable.
+fn trace_append(decided: &[Decided], first: Position, took: Duration) {
+    let (step, took_us, mut position) = ("append", took.as_micros() as u64, first);
+    for commit in decided.iter().filter_map(|decided| decided.commit.as_ref()) {
+        let (command, request_id) = (commit.command, commit.correlation.as_deref());
+        tracing::debug!(step, request_id, %command, %position, took_us, "appended");
+        position = position.next();
     }
 }

@@ -4,9 +4,9 @@
 use super::segment::{Source, Times};
 use super::{Connections, Event};
 use crate::engine::{Notice, Output, Ticket};
-use events::Rejection;
-use std::time::Duration;
-use streams::commands::SubmitError;
+use events::{Envelope, Rejection};
+use std::time::{Duration, Instant};
+use streams::commands::{Accepted, SubmitError};
 use streams::frames::StreamKey;
 use streams::live::LiveMessage;
 use tokio::sync::mpsc;
@@ -50,7 +50,8 @@ impl Teller {
                 let Self { key, model, times, .. } = self;
                 let source = Source { key, model, times: *times, utterance_seq };
                 if caption.is_final {
-                    return self.hand_in(&source.command(&caption)).await;
+                    let arrived = Duration::from_micros(latency_us);
+                    return self.hand_in(&source.command(&caption), arrived).await;
                 }
                 let segment = source.segment(&caption, latency_us);
                 // The fields of a segment are text and numbers: they always serialize.
@@ -79,15 +80,13 @@ impl Teller {
         }
     }
 
-    /// Hands in a final until it is decided.
-    async fn hand_in(&self, envelope: &events::Envelope) -> Result<(), Event> {
-        let mut wait = RETRY.0;
+    /// Hands in a final, whose frames arrived so long ago, until it is decided.
+    async fn hand_in(&self, envelope: &Envelope, arrived: Duration) -> Result<(), Event> {
+        let (mut wait, begun) = (RETRY.0, Instant::now());
         loop {
             match self.connections.commands.submit(envelope.clone()).await {
                 Ok(Ok(accepted)) => {
-                    let (command, position) = (envelope.id, accepted.position);
-                    let (request_id, room) = (envelope.correlation.as_deref(), self.key.room);
-                    tracing::debug!(request_id, %command, %position, %room, "written down");
+                    self.trace(envelope, accepted, begun.elapsed(), arrived);
                     return Ok(());
                 }
                 Ok(Err(rejection @ Rejection::Invalid { .. })) => {
@@ -114,6 +113,17 @@ impl Teller {
                 }
             }
         }
+    }
+
+    /// Tells which caption is in the log, how long that took, and how long since its frames came.
+    fn trace(&self, envelope: &Envelope, accepted: Accepted, took: Duration, arrived: Duration) {
+        let (request_id, room) = (envelope.correlation.as_deref(), self.key.room);
+        let (command, position, repeated) = (envelope.id, accepted.position, accepted.repeated);
+        let (step, took_us) = ("submit", took.as_micros() as u64);
+        tracing::debug!(step, request_id, %command, %position, %room, repeated, took_us, "written down");
+        let (step, took_us) = ("recognize", (arrived + took).as_micros() as u64);
+        let model = self.model.as_str();
+        tracing::debug!(step, request_id, %command, %room, model, repeated, took_us, "recognized");
     }
 
     async fn done(&self, next_seq: u64) {

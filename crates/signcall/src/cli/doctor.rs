@@ -3,6 +3,7 @@
 
 mod device;
 mod keys;
+mod traces;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,6 +112,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     )];
     findings.push(disk(&config.data));
     findings.push(files());
+    findings.push(traces::finding(config).await);
     if config.roles.contains(Role::Recognizer) {
         findings.extend(models(config));
         findings.extend(device::findings(config.device));

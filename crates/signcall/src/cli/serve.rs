@@ -25,15 +25,21 @@ impl Args {
 /// Runs until a signal, or until a role fails.
 pub(super) async fn serve(options: Options) -> Result<ExitCode> {
     let config = options.resolve()?;
-    telemetry::start(&config)?;
-    telemetry::serve_metrics(&config)?;
+    let traces = telemetry::start(&config)?;
+    let ended = run(&config).await;
+    traces.finish().await;
+    ended
+}
+
+async fn run(config: &Config) -> Result<ExitCode> {
+    telemetry::serve_metrics(config)?;
     raise_file_limit();
     // From here on a signal means a clean stop, also while things are still being opened.
     let stop = shutdown::on_signal()?;
-    let Config { roles, log, database, .. } = &config;
+    let Config { roles, log, database, .. } = config;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %roles, %log, %database, "starting");
     let server = tokio::select! {
-        server = Server::start(&config) => server?,
+        server = Server::start(config) => server?,
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
     };
     let line = match server.address() {

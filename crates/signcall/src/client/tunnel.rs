@@ -21,7 +21,7 @@ pub(super) async fn open(authority: &str) -> Result<String> {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(host.clone());
     let name = name.with_context(|| format!("{host:?} is no name of a server"))?;
-    let connector = connector()?;
+    let connector = tls_connector()?;
     // Told now rather than at the first request.
     connect(&connector, &name, &host, port).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
@@ -54,7 +54,7 @@ async fn connect(
 }
 
 /// Trusts the machine's certificate authorities (`SSL_CERT_FILE` names others), and Mozilla's.
-fn connector() -> Result<TlsConnector> {
+pub(crate) fn tls_connector() -> Result<TlsConnector> {
     let mut roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect::<RootCertStore>();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let config = ClientConfig::builder_with_provider(crypto::ring::default_provider().into())

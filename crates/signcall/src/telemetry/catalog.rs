@@ -43,6 +43,7 @@ catalog! {
     Gauge "signcall_process_open_files_max" Count "all" "How many file descriptors it may have";
     Gauge "signcall_process_threads" Count "all" "Threads";
     Counter "signcall_process_cpu_seconds_total" Seconds "all" "Processor time used";
+    Counter "signcall_trace_spans_total" Count "all" "Spans for the collector of traces, by result: sent, rejected (by the collector), failed (it was not there, or did not take them), dropped (too many waited)";
     Counter "signcall_http_requests_total" Count "api" "Requests answered, by method, route and status";
     Histogram "signcall_http_request_seconds" Seconds "api" "Time to an answer, by route";
     Counter "signcall_http_problems_total" Count "api" "Errors answered, by their code: throttles, overload, bad requests";

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::client::Client;
+use crate::collector::Collector;
 use crate::harness::{Process, signcall};
 use crate::outside::mail_server;
 use crate::path::play;
@@ -32,6 +33,7 @@ struct Mine {
     http: reqwest::Client,
     secrets: Vec<String>,
     errors: Vec<String>,
+    collector: Collector,
     folder: TempDir,
 }
 
@@ -47,6 +49,7 @@ impl Mine {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let (smtp, mails) = mail_server().await;
         let data = folder.path().join("data").display().to_string();
+        let collector = Collector::listen().await;
         let all = "info,api=trace,decider=trace,projector=trace,reactor=trace,signcall=trace,\
                    streams=trace,vault=trace,recognizer=trace,hyper=debug,sqlx=debug,lettre=debug";
         let arguments = [
@@ -55,6 +58,8 @@ impl Mine {
             ["--metrics-listen", &free],
             ["--log-level", all],
             ["--log-format", "json"],
+            ["--otlp-endpoint", &collector.url],
+            ["--otlp-headers", "authorization=Bearer canary-in-a-header"],
             ["--smtp-url", &smtp],
             ["--mail-from", "calls@example.org"],
             ["--public-url", "https://call.example.org"],
@@ -68,7 +73,7 @@ impl Mine {
         let url = process.wait_until_ready().unwrap();
         let (http, metrics) = (reqwest::Client::new(), format!("http://{free}/metrics"));
         let (secrets, errors) = (Vec::new(), Vec::new());
-        Self { process, url, metrics, mails, http, secrets, errors, folder }
+        Self { process, url, metrics, mails, http, secrets, errors, collector, folder }
     }
 
     fn data(&self) -> PathBuf {
@@ -202,12 +207,14 @@ async fn check(mut mine: Mine) {
     for file in fs::read_dir(data.join("secrets")).unwrap() {
         mine.secrets.push(fs::read_to_string(file.unwrap().path()).unwrap().trim().to_owned());
     }
-    mine.secrets.extend([PASSWORD, NEW, WRONG].map(str::to_owned));
+    mine.secrets.extend([PASSWORD, NEW, WRONG, "canary-in-a-header"].map(str::to_owned));
     let exported = signcall().args(["log", "export", "--data"]).arg(&data).output().unwrap();
     let mut files = Vec::new();
     for name in ["log.db", "log.db-wal"] {
         files.extend(fs::read(data.join(name)).unwrap_or_default());
     }
+    let (spans, told) = mine.collector.look(|taken| (taken.bodies.clone(), taken.spans.len()));
+    assert!(told > 50, "{told} spans of a whole run");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let places = [
         ("log lines", mine.process.errors()),
@@ -215,6 +222,7 @@ async fn check(mut mine: Mine) {
         ("log's file", text(&files)),
         ("figures", figures),
         ("errors", mine.errors.join("\n")),
+        ("spans", text(&spans)),
     ];
     assert!(places[0].1.contains("logged in") && places[1].1.contains("user.registered.v1"));
     assert!(mine.errors.len() >= 8, "{:?}", mine.errors);

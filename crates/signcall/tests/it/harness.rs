@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) database: String,
     nats: Option<NatsServer>,
     _postgres: Option<Arc<PrivatePostgres>>,
+    /// What every process is told besides.
+    more: Vec<String>,
     folder: TempDir,
     _alone: OwnedMutexGuard<()>,
 }
@@ -82,6 +84,11 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
 impl World {
     /// Starts a set-up; a note and `None` where its services are missing.
     pub(crate) async fn start(test: &str, setup: Setup) -> Option<Self> {
+        Self::start_with(test, setup, &[]).await
+    }
+
+    /// As [`Self::start`], each process with these arguments more.
+    pub(crate) async fn start_with(test: &str, setup: Setup, more: &[&str]) -> Option<Self> {
         let alone = Arc::clone(&ALONE).lock_owned().await;
         let folder = tempfile::tempdir().unwrap();
         let (mut nats, mut postgres) = (None, None);
@@ -101,6 +108,7 @@ impl World {
             database,
             nats,
             _postgres: postgres,
+            more: more.iter().map(|text| (*text).to_owned()).collect(),
             folder,
             _alone: alone,
         };
@@ -144,6 +152,7 @@ impl World {
         arguments.extend(self.shared());
         let fixed = ["--roles", roles, "--listen", "127.0.0.1:0", "--api", "bcrypt_cost=4"];
         arguments.extend(fixed.map(str::to_owned));
+        arguments.extend(self.more.clone());
         arguments
     }
 

@@ -6,6 +6,7 @@
 mod bad_input;
 mod canary;
 mod client;
+mod collector;
 mod database;
 mod disk_full;
 mod docs;
@@ -23,6 +24,7 @@ mod parked;
 mod path;
 mod pictures;
 mod signing;
+mod spans;
 mod tail_loss;
 mod teaching;
 mod traces;

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use crate::collector::Collector;
 use crate::harness::{Process, Setup, World, run};
 
 /// What the doctor says of one thing.
@@ -26,9 +27,17 @@ async fn the_doctor_finds_a_running_server_well_and_a_lost_vault_bad() {
     };
     let (well, found) = report(world.offline(&["doctor", "--json"]));
     assert!(well, "{found}");
-    for what in ["configuration", "model", "secrets", "vault", "log", "clock", "tables"] {
+    for what in ["configuration", "traces", "model", "secrets", "vault", "log", "clock", "tables"] {
         assert_eq!(verdict(&found, what), "good", "{what} in {found}");
     }
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{nobody}");
+    let (well, found) = report(world.offline(&["doctor", "--json", "--otlp-endpoint", &nobody]));
+    assert!(well && verdict(&found, "traces") == "warning", "{found}");
+    let collector = Collector::listen().await;
+    let there = ["doctor", "--json", "--otlp-endpoint", &collector.url];
+    let (well, found) = tokio::task::block_in_place(|| report(world.offline(&there)));
+    assert!(well && verdict(&found, "traces") == "good", "{found}");
     world.stop();
     std::fs::remove_file(world.data().join("vault.db")).unwrap();
     let (well, found) = report(world.offline(&["doctor", "--json"]));

@@ -56,7 +56,7 @@ async fn a_request_and_a_caption_can_be_followed_through_every_role() {
     let made = client.post(format!("{url}/api/v1/users")).json(&register).send().await.unwrap();
     let request_id = made.headers()["x-request-id"].to_str().unwrap().to_owned();
     let token = made.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned();
-    followed(&server, &request_id, &["accepted", "decided", "projecting"]);
+    followed(&server, &request_id, &["accepted", "decided", "appended", "followed", "projected"]);
 
     let rooms = client.post(format!("{url}/api/v1/rooms")).bearer_auth(&token).json(&json!({}));
     let room = rooms.send().await.unwrap().json::<Value>().await.unwrap();
@@ -69,7 +69,11 @@ async fn a_request_and_a_caption_can_be_followed_through_every_role() {
     let transcripts = client.get(format!("{url}/api/v1/rooms/{code}/transcripts"));
     let transcripts = transcripts.bearer_auth(&token).send().await.unwrap();
     let segment = &transcripts.json::<Value>().await.unwrap()["data"][0]["segment_id"];
-    followed(&server, segment.as_str().unwrap(), &["written down", "decided", "projecting"]);
+    followed(
+        &server,
+        segment.as_str().unwrap(),
+        &["written down", "decided", "appended", "projected"],
+    );
     assert!(!server.errors().contains(&token), "a token is in the log lines");
     assert!(server.terminate().success());
 }
