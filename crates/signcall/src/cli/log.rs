@@ -30,7 +30,8 @@ pub(crate) enum Args {
     Import(import::Args),
     /// Copy a log to another place, or bring an earlier copy up to date
     Copy(copy::Args),
-    /// Read all of it and check every hash, position and commit
+    /// Read all of it and check every hash, position and commit, and its end against what tables
+    /// and vault remember; exit 1 when it is damaged, 2 when one of them can't be asked
     Verify(verify::Args),
     /// Count what it holds
     Stats(stats::Args),

@@ -150,3 +150,39 @@ async fn an_embedded_log_with_a_cut_tail_is_not_opened() {
     check_replay(&world);
     world.stop();
 }
+
+/// `whole` would be a guess: what was lost at the end looks the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_those_who_remember_its_end_no_log_is_called_whole() {
+    let test = "tail_loss::without_those_who_remember_its_end_no_log_is_called_whole";
+    let Some(mut world) = World::start(test, Setup::OneProcess).await else { return };
+    meet(&world.url, "sam", "rita").await;
+    world.stop();
+    let data = world.data();
+    let whole: Value =
+        serde_json::from_str(&said(&world.offline(&["log", "verify", "--json"]))).unwrap();
+    assert_eq!(whole["whole"], true, "{whole}");
+    let unknown = |of: &str| {
+        let verified = world.offline(&["log", "verify", "--json"]);
+        let told: Value = serde_json::from_slice(&verified.stdout).unwrap();
+        assert_eq!(verified.status.code(), Some(2), "{told}");
+        assert!(told["whole"].is_null() && told["fault"].is_null(), "{told}");
+        assert_eq!(told["checked"], whole["checked"]);
+        let anchors = told["anchors"].as_array().unwrap();
+        let unread: Vec<_> = anchors.iter().filter(|anchor| anchor["error"].is_string()).collect();
+        assert!(unread.len() == 1 && unread[0]["of"] == of, "{told}");
+        let verified = world.offline(&["log", "verify"]);
+        let told = String::from_utf8_lossy(&verified.stdout).into_owned();
+        assert_eq!(verified.status.code(), Some(2), "{told}");
+        assert!(told.contains(&format!("{of} can't be asked")), "{told}");
+        assert!(told.contains("not known to be whole"), "{told}");
+    };
+    std::fs::rename(data.join("secrets"), data.join("aside")).unwrap();
+    unknown("the vault");
+    std::fs::rename(data.join("aside"), data.join("secrets")).unwrap();
+    for file in ["tables.db", "tables.db-wal", "tables.db-shm"] {
+        let _ = std::fs::remove_file(data.join(file));
+    }
+    std::fs::create_dir(data.join("tables.db")).unwrap();
+    unknown("the tables");
+}

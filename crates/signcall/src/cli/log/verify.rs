@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use events::Head;
-use serde_json::json;
+use serde_json::{Value, json};
 use streams::Log;
 
 use super::bar;
@@ -14,6 +14,9 @@ use crate::server::{has_tables, open_existing_log, open_store, open_vault, there
 
 /// The log is not whole.
 const EXIT_DAMAGED: u8 = 1;
+/// It agrees with itself, but somebody who remembers its end could not be asked: a lost tail would
+/// look the same.
+const EXIT_UNKNOWN: u8 = 2;
 /// Bytes of blocks read at once.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
@@ -41,50 +44,95 @@ impl Args {
             }
         };
         bar.finish_and_clear();
-        self.print(&head, &anchors, fault.as_deref());
-        Ok(if fault.is_none() { ExitCode::SUCCESS } else { EXIT_DAMAGED.into() })
+        let found = Found::new(fault, &anchors);
+        self.print(&head, &anchors, &found);
+        Ok(match found {
+            Found::Whole => ExitCode::SUCCESS,
+            Found::Damaged(_) => EXIT_DAMAGED.into(),
+            Found::Unknown => EXIT_UNKNOWN.into(),
+        })
     }
 
-    fn print(&self, head: &Head, anchors: &[Anchor], fault: Option<&str>) {
+    fn print(&self, head: &Head, anchors: &[Anchor], found: &Found) {
         if self.json {
-            let known =
-                anchors.iter().map(|anchor| json!({ "of": anchor.of, "head": anchor.head }));
-            let known: Vec<_> = known.collect();
+            let known: Vec<_> = anchors.iter().map(Anchor::json).collect();
+            let (whole, fault) = match found {
+                Found::Whole => (Some(true), None),
+                Found::Damaged(fault) => (Some(false), Some(fault)),
+                Found::Unknown => (None, None),
+            };
             println!(
                 "{}",
-                json!({ "whole": fault.is_none(), "fault": fault, "checked": head, "anchors": known })
+                json!({ "whole": whole, "fault": fault, "checked": head, "anchors": known })
             );
             return;
         }
-        for Anchor { of, head } in anchors {
-            println!("{of} knew block {}, position {}", head.block, head.position);
+        for Anchor { of, knew } in anchors {
+            match knew {
+                Ok(Some(head)) => {
+                    println!("{of} knew block {}, position {}", head.block, head.position);
+                }
+                Ok(None) => println!("{of} knew nothing of a log"),
+                Err(error) => println!("{of} can't be asked how far the log went: {error}"),
+            }
         }
         println!("checked log {} up to block {}, position {}", head.log, head.block, head.position);
-        match fault {
-            None => println!("whole: every block is the one that was written"),
-            Some(fault) => println!("damaged: {fault}"),
+        match found {
+            Found::Whole => println!("whole: every block is the one that was written"),
+            Found::Damaged(fault) => println!("damaged: {fault}"),
+            Found::Unknown => println!(
+                "not known to be whole: every block that is here is the one that was written, but \
+                 blocks may be missing at the end; make those answer who can't be asked, and verify \
+                 again"
+            ),
         }
     }
 }
 
-/// An end of the log that somebody else remembers.
-struct Anchor {
-    of: &'static str,
-    head: Head,
+/// What the log was found to be.
+enum Found {
+    Whole,
+    Damaged(String),
+    Unknown,
 }
 
-/// What the tables and the vault remember; nothing of what is not there.
-async fn anchors(config: &Config) -> Vec<Anchor> {
-    let mut anchors = Vec::new();
-    match of_the_tables(config).await {
-        Ok(head) => anchors.extend(head.map(|head| Anchor { of: "the tables", head })),
-        Err(error) => tracing::warn!(%error, "the tables can't be asked how far the log went"),
+impl Found {
+    fn new(fault: Option<String>, anchors: &[Anchor]) -> Self {
+        match fault {
+            Some(fault) => Self::Damaged(fault),
+            None if anchors.iter().any(|anchor| anchor.knew.is_err()) => Self::Unknown,
+            None => Self::Whole,
+        }
     }
-    match of_the_vault(config).await {
-        Ok(head) => anchors.extend(head.map(|head| Anchor { of: "the vault", head })),
-        Err(error) => tracing::warn!(%error, "the vault can't be asked how far the log went"),
+}
+
+/// Somebody else who remembers the end of the log.
+struct Anchor {
+    of: &'static str,
+    /// The end, if there ever was one; or why it can't be read.
+    knew: Result<Option<Head>, String>,
+}
+
+impl Anchor {
+    fn new(of: &'static str, knew: Result<Option<Head>>) -> Self {
+        Self { of, knew: knew.map_err(|error| format!("{error:#}")) }
     }
-    anchors
+
+    fn json(&self) -> Value {
+        let (head, error) = match &self.knew {
+            Ok(head) => (head.as_ref(), None),
+            Err(error) => (None, Some(error)),
+        };
+        json!({ "of": self.of, "head": head, "error": error })
+    }
+}
+
+/// What the tables and the vault remember.
+async fn anchors(config: &Config) -> [Anchor; 2] {
+    [
+        Anchor::new("the tables", of_the_tables(config).await),
+        Anchor::new("the vault", of_the_vault(config).await),
+    ]
 }
 
 async fn of_the_tables(config: &Config) -> Result<Option<Head>> {
@@ -108,8 +156,10 @@ async fn of_the_vault(config: &Config) -> Result<Option<Head>> {
 
 /// What does not agree with the log, in words.
 async fn against_anchors(log: &Log, anchors: &[Anchor]) -> Option<String> {
-    for Anchor { of, head } in anchors {
-        if let Err(error) = log.check_anchor(head).await {
+    for Anchor { of, knew } in anchors {
+        if let Ok(Some(head)) = knew
+            && let Err(error) = log.check_anchor(head).await
+        {
             return Some(format!("{of} knew block {}: {error}", head.block));
         }
     }
