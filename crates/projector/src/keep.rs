@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
+use streams::log::embedded::cut_wal;
 
 use crate::db::Db;
 use crate::error::StoreError;
@@ -33,12 +34,15 @@ impl Store {
 
     /// Rewrites the files without the space of deleted rows, and the search index without the
     /// words of deleted texts. On PostgreSQL the write-ahead log that was recycled is out of reach.
-    pub async fn compact(&self) -> Result<(), StoreError> {
+    /// False when somebody reads an older state of a SQLite file all along: then it and its
+    /// write-ahead log still hold what was deleted.
+    pub async fn compact(&self) -> Result<bool, StoreError> {
         const INDEXES: &str = "SELECT name FROM sqlite_schema \
             WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE % USING fts5%'";
         match self.db() {
             Db::Postgres { pool } => {
                 sqlx::query("VACUUM FULL").execute(pool).await?;
+                Ok(true)
             }
             Db::Sqlite { place, .. } => {
                 let mut connection = connection(place).await?;
@@ -50,10 +54,9 @@ impl Store {
                     sqlx::query(AssertSqlSafe(merge)).execute(&mut connection).await?;
                 }
                 sqlx::query("VACUUM").execute(&mut connection).await?;
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+                Ok(cut_wal(&mut connection).await?)
             }
         }
-        Ok(())
     }
 }
 

@@ -280,8 +280,9 @@ impl Vault {
         Ok(lost.len())
     }
 
-    /// Rewrites the files without the space of what was destroyed.
-    pub async fn compact(&self) -> Result<(), VaultError> {
+    /// Rewrites the files without the space of what was destroyed. False when somebody reads an
+    /// older state of them all along: then they still hold it.
+    pub async fn compact(&self) -> Result<bool, VaultError> {
         self.0.database.compact().await
     }
 

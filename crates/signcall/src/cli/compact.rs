@@ -10,6 +10,9 @@ use streams::log::embedded;
 use crate::config::{Config, Options};
 use crate::server::{Books, LOG_FILE, open_store};
 
+/// Somebody kept a file from being compacted.
+const EXIT_HELD: u8 = 1;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print one JSON object
@@ -26,18 +29,31 @@ impl Args {
         let store = open_store(&config).await?;
         let files = files(&config);
         let before = files.iter().map(|file| bytes(file)).sum::<u64>();
-        if config.log.is_embedded() {
-            embedded::compact(&config.data.join(LOG_FILE)).await?;
-        }
-        books.vault.compact().await.context("cannot compact the vault; is it in use?")?;
-        store.compact().await.context("cannot compact the tables; are they in use?")?;
+        let log = config.data.join(LOG_FILE);
+        let log_done = !config.log.is_embedded() || embedded::compact(&log).await?;
+        let vault_done = books.vault.compact().await;
+        let vault_done = vault_done.context("cannot compact the vault; is it in use?")?;
+        let tables_done =
+            store.compact().await.context("cannot compact the tables; are they in use?")?;
+        let done = [
+            (log_done, Some(log)),
+            (vault_done, config.vault.sqlite_file()),
+            (tables_done, config.database.sqlite_file()),
+        ];
+        let held = done.into_iter().filter(|(done, _)| !done).filter_map(|(_, file)| file);
+        let held: Vec<PathBuf> = held.collect();
         let after = files.iter().map(|file| bytes(file)).sum::<u64>();
         let in_files =
             config.database.sqlite_file().is_some() && config.vault.sqlite_file().is_some();
         if self.json {
             println!(
                 "{}",
-                json!({ "bytes_before": before, "bytes_after": after, "complete": in_files })
+                json!({
+                    "bytes_before": before,
+                    "bytes_after": after,
+                    "complete": in_files && held.is_empty(),
+                    "held": held,
+                })
             );
         } else {
             println!("{before} bytes of files became {after}");
@@ -48,7 +64,15 @@ impl Args {
                  in archives and backups of it: those are out of reach here"
             );
         }
-        Ok(ExitCode::SUCCESS)
+        for file in &held {
+            eprintln!(
+                "{0} is not compacted: somebody reads an older state of it all the time, so what was \
+                 deleted may still lie in it and in {0}-wal; end that (a replay, a copy, a database \
+                 shell, or else the server) and run `signcall compact` again",
+                file.display()
+            );
+        }
+        Ok(if held.is_empty() { ExitCode::SUCCESS } else { EXIT_HELD.into() })
     }
 }
 

@@ -6,6 +6,8 @@ use std::process::Output;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 use streams::testing::NatsServer;
 
 use crate::client::Client;
@@ -171,4 +173,38 @@ async fn a_backup_restores_what_is_missing_and_nothing_that_was_erased() {
     let told = refused(&on(&third, &["restore", folder]));
     assert!(told.contains("log.ndjson in the backup was changed"), "{told}");
     drop(rita);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compacting_says_what_readers_kept_it_from() {
+    let test = "operations::compacting_says_what_readers_kept_it_from";
+    let Some(mut world) = World::start(test, Setup::OneProcess).await else { return };
+    let (sam, _rita, room) = meet(&world.url, "sam", "rita").await;
+    talk(&sam, room["room_code"].as_str().unwrap(), "to be compacted").await;
+    let files = ["log.db", "vault.db", "tables.db"].map(|file| world.data().join(file));
+    let mut readers = Vec::new();
+    for file in &files {
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut reader = SqliteConnection::connect_with(&options).await.unwrap();
+        // A transaction that is open keeps what it sees.
+        sqlx::raw_sql("BEGIN; SELECT * FROM sqlite_schema").execute(&mut reader).await.unwrap();
+        readers.push(reader);
+    }
+    // What comes after what they see would have to go over it.
+    talk(&sam, room["room_code"].as_str().unwrap(), "more").await;
+    assert_ne!(Client::register(&world.url, "uma").await.id, 0);
+    let held = world.offline(&["compact", "--json"]);
+    assert_eq!(held.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&held.stdout).unwrap();
+    assert_eq!((&told["complete"], &told["held"]), (&json!(false), &json!(files)), "{told}");
+    let errors = String::from_utf8_lossy(&held.stderr).into_owned();
+    for file in &files {
+        assert!(errors.contains(&format!("{} is not compacted", file.display())), "{errors}");
+    }
+    for reader in readers {
+        reader.close().await.unwrap();
+    }
+    let told: Value = serde_json::from_str(&said(&world.offline(&["compact", "--json"]))).unwrap();
+    assert_eq!((&told["complete"], &told["held"]), (&json!(true), &json!([])), "{told}");
+    world.stop();
 }

@@ -25,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{AppendError, Backend, Log, LogError, check};
-pub use compact::compact;
+pub use compact::{compact, cut_wal};
 pub use patient::open_patiently;
 use prepare::prepare;
 use watch_file::{glance, watch_file};

@@ -48,11 +48,11 @@ async fn image(with_wal: bool) -> Image {
         head = next.head();
         blocks.push(Block::clone(&next));
         if with_wal && index == BLOCKS * 2 / 3 {
-            embedded::compact(&path).await.unwrap();
+            assert!(embedded::compact(&path).await.unwrap());
         }
     }
     if !with_wal {
-        embedded::compact(&path).await.unwrap();
+        assert!(embedded::compact(&path).await.unwrap());
     }
     let wal = wal_of(&path);
     let wal = if wal.exists() { std::fs::read(wal).unwrap() } else { Vec::new() };

@@ -1,11 +1,17 @@
 //! A vault as a whole: copied as it was at one moment while others go on, and compacted so that
 //! nothing of what was destroyed lies in its files.
 
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::SqlitePool;
+
 use super::{Database, FINGERPRINT, Row, StoredKey};
 use crate::error::VaultError;
 
 /// The fact that a vault is only half of what it is to be.
 const UNFINISHED: &str = "unfinished";
+/// How long those who read an older state of the file are waited for.
+const READERS_WITHIN: Duration = Duration::from_secs(5);
 /// Keys copied at once.
 const PAGE: usize = 10_000;
 
@@ -119,12 +125,13 @@ impl Database {
         }
     }
 
-    /// Rewrites the tables without the space of what was deleted.
-    pub(crate) async fn compact(&self) -> Result<(), VaultError> {
+    /// Rewrites the tables without the space of what was deleted. False when somebody reads an
+    /// older state of a SQLite file all along: then it and its write-ahead log still hold that.
+    pub(crate) async fn compact(&self) -> Result<bool, VaultError> {
         match self {
             Self::Sqlite(pool) => {
                 sqlx::query("VACUUM").execute(pool).await?;
-                sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await?;
+                return cut_wal(pool).await;
             }
             Self::Postgres(pool) => {
                 sqlx::query("VACUUM FULL vault_key").execute(pool).await?;
@@ -132,6 +139,29 @@ impl Database {
                 sqlx::query("VACUUM FULL vault_kept").execute(pool).await?;
             }
         }
-        Ok(())
+        Ok(true)
+    }
+}
+
+/// Takes the write-ahead log into the file and cuts it to nothing, as soon as nobody reads an older
+/// state; false when somebody does all along.
+async fn cut_wal(pool: &SqlitePool) -> Result<bool, VaultError> {
+    // Each attempt keeps others from writing.
+    const ATTEMPT: &str = "PRAGMA busy_timeout = 200";
+    let mut connection = pool.acquire().await?;
+    // It waits less for others from here on.
+    connection.close_on_drop();
+    sqlx::query(ATTEMPT).execute(&mut *connection).await?;
+    let begun = Instant::now();
+    loop {
+        let (blocked, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
+        if blocked == 0 {
+            return Ok(true);
+        }
+        if begun.elapsed() >= READERS_WITHIN {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use events::LogId;
 use streams::Log;
 use streams::log::{embedded, nats};
@@ -58,7 +58,12 @@ impl Place {
     /// What was written is whole in its one file, without a write-ahead log beside it.
     pub(crate) async fn settle(&self, config: &Config) -> Result<()> {
         if let Some(file) = self.file(config) {
-            embedded::compact(&file).await?;
+            ensure!(
+                embedded::compact(&file).await?,
+                "the log is there, but a part of it lies in {0}-wal, because somebody reads it: keep \
+                 both files together, or run this again when nobody does",
+                file.display()
+            );
         }
         Ok(())
     }
