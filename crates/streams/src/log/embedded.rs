@@ -200,9 +200,11 @@ fn unreadable(place: &str, block: BlockNumber, source: sqlx::Error) -> LogError 
             let (found, expected) = (format!("unreadable ({source})"), "a row".to_owned());
             check::wrong(place, block, "what the file holds", found, expected)
         }
-        Kind::Full | Kind::Other => {
-            LogError::Unreachable { place: place.to_owned(), source: source.into() }
+        Kind::Full => {
+            let full = format!("its disk is full: free some space ({source})");
+            LogError::Unreachable { place: place.to_owned(), source: full.into() }
         }
+        Kind::Other => LogError::Unreachable { place: place.to_owned(), source: source.into() },
     }
 }
 
@@ -234,7 +236,7 @@ enum Kind {
     Other,
 }
 
-/// Sorts errors by SQLite's primary result code.
+/// Sorts errors by SQLite's result codes.
 fn kind(error: &sqlx::Error) -> Kind {
     /// No such table or column: the statements are fixed, so the tables are not the log's.
     const SQLITE_ERROR: u32 = 1;
@@ -242,9 +244,14 @@ fn kind(error: &sqlx::Error) -> Kind {
     const SQLITE_FULL: u32 = 13;
     const SQLITE_TOOBIG: u32 = 18;
     const SQLITE_NOTADB: u32 = 26;
+    /// The write-ahead log's index can't grow: SQLite has no other name for a full disk there.
+    const SQLITE_IOERR_SHMSIZE: u32 = 4874;
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     // A column that is not what it was made.
     let not_a_row = matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
+    if code == Some(SQLITE_IOERR_SHMSIZE) {
+        return Kind::Full;
+    }
     match code.map(|extended| extended & 0xff) {
         Some(SQLITE_FULL) => Kind::Full,
         Some(SQLITE_ERROR | SQLITE_CORRUPT | SQLITE_TOOBIG | SQLITE_NOTADB) => Kind::Corrupt,

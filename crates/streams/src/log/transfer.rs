@@ -205,11 +205,13 @@ impl<R: BufRead> Import<R> {
         Ok(self.head)
     }
 
-    /// The next block; nothing after the line that says where the export ends.
+    /// The next block; `None` at the line that says where the export ends.
     fn block(&mut self) -> Result<Option<Block>, TransferError> {
         if let Ok(End { end }) = serde_json::from_slice(&self.next) {
-            let wanted = "the end that its blocks come to";
-            return if end == self.head { Ok(None) } else { Err(self.not(wanted)) };
+            if end != self.head {
+                return Err(self.not("the end that its blocks come to"));
+            }
+            return self.ends().map(|()| None);
         }
         let count = self.header()?.count;
         let mut bytes = std::mem::take(&mut self.next);
@@ -231,6 +233,17 @@ impl<R: BufRead> Import<R> {
 
     fn header(&self) -> Result<BlockHeader, TransferError> {
         serde_json::from_slice(&self.next).map_err(|_| self.not("the header of a block"))
+    }
+
+    /// Nothing may come after the line that says where the export ends: it would be lost.
+    fn ends(&mut self) -> Result<(), TransferError> {
+        if self.lines.fill_buf()?.is_empty() {
+            return Ok(());
+        }
+        self.next.clear();
+        self.lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut self.next)?;
+        self.read += 1;
+        Err(self.not("the end of the file: import one export at a time"))
     }
 
     /// Reads the next line, without its newline.

@@ -1,12 +1,13 @@
 //! The embedded log's own dangers: a damaged file, a full disk, a killed writer.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use events::{BlockNumber, Head};
 use sqlx::{Connection as _, SqliteConnection};
 use streams::log::embedded;
+use streams::testing::skip;
 use streams::{AppendError, LogError};
 
 use crate::place::{block, fill, log_id, read_all};
@@ -80,6 +81,57 @@ async fn a_block_that_is_too_large_is_refused() {
     let error = log.append(too_large).await.unwrap_err();
     assert!(matches!(error, AppendError::TooLarge { .. }), "{error}");
     fill(&log, 1).await;
+}
+
+/// The index of the write-ahead log lies in a file of its own, and that it can't grow is no "full"
+/// among SQLite's words.
+#[tokio::test]
+async fn a_disk_that_is_full_before_the_log_is_opened_is_told() {
+    let test = "streams embedded::a_disk_that_is_full_before_the_log_is_opened_is_told";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let log = embedded::open(&path).await.unwrap();
+    let blocks = fill(&log, 3).await;
+    assert!(embedded::compact(&path).await.unwrap());
+    let disk = match Disk::mount(&folder.path().join("disk")) {
+        Ok(disk) => disk,
+        Err(why) => return skip(test, &format!("no small file system can be mounted: {why}")),
+    };
+    let there = disk.0.join("log.db");
+    std::fs::copy(&path, &there).unwrap();
+    let filler = disk.0.join("filler");
+    let full = std::fs::write(&filler, vec![0; Disk::BYTES]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let error = embedded::open(&there).await.err().expect("no room for it").to_string();
+    assert!(error.contains("its disk is full") && error.contains("4874"), "{error}");
+    std::fs::remove_file(filler).unwrap();
+    let again = embedded::open(&there).await.unwrap();
+    assert_eq!(read_all(&again, Head::empty(log.id()), 1 << 20).await, blocks);
+}
+
+/// A small file system, gone when dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    const BYTES: usize = 1 << 20;
+
+    fn mount(at: &Path) -> Result<Self, String> {
+        std::fs::create_dir(at).unwrap();
+        let size = format!("size={}", Self::BYTES);
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
+        match mounted {
+            Ok(output) if output.status.success() => Ok(Self(at.to_owned())),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 #[tokio::test]

@@ -103,6 +103,12 @@ async fn an_export_that_is_not_whole_is_refused() {
     assert!(refusal(&lines[2..].concat()).await.contains("ends at block 0, but block 1 was there"));
     let short = [&lines[..8], &lines[10..]].concat().concat();
     assert!(refusal(&short).await.contains("not the end that its blocks come to"));
+    let two = refusal(&[&whole[..], &whole[..]].concat()).await;
+    assert!(
+        two.starts_with("line 12 of the export is") && two.contains("one export at a time"),
+        "{two}"
+    );
+    assert!(refusal(&[&whole[..], b"x"].concat()).await.contains("line 12 of the export is \"x\""));
     assert!(refusal(b"what is this?\n").await.contains("line 1 of the export is"));
     let mut changed = whole.clone();
     let place = changed.windows(4).position(|four| four == b"2 of").unwrap();
