@@ -109,7 +109,7 @@ pub enum ProjectorError {
     },
     /// A rebuild met an event that can't be projected.
     #[error(
-        "the event at position {position} of {subject} can't be projected: {reason}; run the version that wrote it, or give it up with `signcall log parked release {subject}`"
+        "the event at position {position} of {subject} can't be projected: {reason}; run the version that wrote it, or give it up with `signcall log parked release {subject} --position {position}`"
     )]
     Poison {
         /// Where in the log it is.
@@ -118,6 +118,17 @@ pub enum ProjectorError {
         subject: Subject,
         /// Why.
         reason: String,
+    },
+    /// There is nothing to give up.
+    #[error(
+        "no event of {subject}{} is parked: `signcall log parked list` names those that are",
+        position.map(|position| format!(" at position {position}")).unwrap_or_default()
+    )]
+    NotParked {
+        /// Whose.
+        subject: Subject,
+        /// Which of them, if one was named.
+        position: Option<Position>,
     },
     /// Another replay works on the same database.
     #[error("another replay of this database is running: wait until it is done")]

@@ -9,9 +9,10 @@ use std::collections::HashSet;
 
 use events::room::RoomEvent;
 use events::user::UserEvent;
-use events::{Block, Commit, Event, Position, Subject};
+use events::{Block, BlockError, Commit, Event, Position, Subject};
 use serde::Serialize;
 use sqlx::error::ErrorKind;
+use streams::Log;
 use vault::Vault;
 
 use crate::batch::{Opened, open_line};
@@ -23,8 +24,8 @@ use crate::store::Store;
 use crate::value::{Column, Field as _, Kind, Record as _, Table, Value, record};
 use crate::work::{Keys, Work};
 
-/// Parked events that a list shows at most.
-const LISTED_MAX: i64 = 1000;
+/// Parked events in one page of their list.
+const PAGE: i64 = 1000;
 /// What PostgreSQL's codes for values that a column does not take begin with.
 const DATA_EXCEPTION: &str = "22";
 
@@ -181,10 +182,12 @@ fn line(position: Position, blocks: &[Block]) -> Option<String> {
 }
 
 impl Store {
-    /// What is parked or was given up, oldest first, the first thousand.
-    pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        let tail = "ORDER BY position LIMIT $1";
-        let rows: Vec<ParkedRow> = self.list(tail, vec![Value::Int(LISTED_MAX)]).await?;
+    /// What is parked or was given up behind a position, oldest first: a page, and none behind the
+    /// last.
+    pub async fn parked(&self, after: Position) -> Result<Vec<Parked>, StoreError> {
+        let tail = "WHERE position > $1 ORDER BY position LIMIT $2";
+        let args = vec![Value::Int(after.get() as i64), Value::Int(PAGE)];
+        let rows: Vec<ParkedRow> = self.list(tail, args).await?;
         let shown = |row: ParkedRow| {
             let ParkedRow { position, subject, reason, released, .. } = row;
             Parked { position, subject, reason, released }
@@ -200,23 +203,55 @@ impl Store {
 
     /// Tries the parked commits of a subject again, in their order, as far as they can be projected.
     pub async fn retry(&self, vault: &Vault, subject: Subject) -> Result<Retried, ProjectorError> {
-        self.take_up(vault, subject, false).await
+        self.take_up(vault, subject, |_| Ok(None)).await
     }
 
-    /// Gives up the first parked commit of a subject for good, and tries those behind it again.
+    /// Gives up one parked commit of a subject for good, the first or the one at a position, and
+    /// tries the others again.
     pub async fn release(
         &self,
         vault: &Vault,
         subject: Subject,
+        position: Option<Position>,
     ) -> Result<Retried, ProjectorError> {
-        self.take_up(vault, subject, true).await
+        let meant = |row: &ParkedRow| position.is_none_or(|position| row.position == position);
+        let choose = |rows: &mut Vec<ParkedRow>| match rows.iter().position(meant) {
+            Some(index) => Ok(Some(rows.remove(index))),
+            None => Err(ProjectorError::NotParked { subject, position }),
+        };
+        self.take_up(vault, subject, choose).await
     }
 
+    /// Gives up a commit that is not parked, so that a rebuild skips it: one that these tables took,
+    /// and fresh ones refuse.
+    pub async fn give_up(
+        &self,
+        log: &Log,
+        subject: Subject,
+        position: Position,
+    ) -> Result<(), ProjectorError> {
+        let none = ProjectorError::NotParked { subject, position: Some(position) };
+        let Some(before) = log.before(position).await? else { return Err(none) };
+        let blocks = log.read(before, 1).await?;
+        let Some(line) = line(position, &blocks) else { return Err(none) };
+        let block = before.block.next();
+        let unreadable = |source| BlockError::Commit { block, position, source };
+        if Commit::decode(&line).map_err(unreadable)?.subject != subject {
+            return Err(none);
+        }
+        let (subject, reason) = (subject.to_string(), None);
+        let row = ParkedRow { position, subject, line, reason, released: true };
+        let mut tx = self.db().begin().await?;
+        tx.session().upsert(ParkedRow::TABLE, vec![row.into_values()]).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Gives up the one that `choose` takes out of what is parked, if any, and tries the rest.
     async fn take_up(
         &self,
         vault: &Vault,
         subject: Subject,
-        release: bool,
+        choose: impl FnOnce(&mut Vec<ParkedRow>) -> Result<Option<ParkedRow>, ProjectorError>,
     ) -> Result<Retried, ProjectorError> {
         const GIVE_UP: &str = "UPDATE parked_event SET released = TRUE WHERE position = $1";
         let mut tx = self.db().begin().await?;
@@ -226,16 +261,15 @@ impl Store {
         let tail = "WHERE subject = $1 AND NOT released ORDER BY position";
         let args = vec![Value::Text(subject.to_string())];
         let rows = session.select(ParkedRow::TABLE, tail, args).await?;
-        let mut left = rows.len() as u64;
-        let mut rows = rows.into_iter().map(ParkedRow::from_values);
-        if release && let Some(row) = rows.next().transpose()? {
+        let rows = rows.into_iter().map(ParkedRow::from_values);
+        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+        if let Some(row) = choose(&mut rows)? {
             let args = vec![Value::Int(row.position.get() as i64)];
             session.execute(GIVE_UP, args).await?;
-            left -= 1;
         }
-        let mut retried = Retried { projected: 0, left, reason: None };
+        let mut retried = Retried { projected: 0, left: rows.len() as u64, reason: None };
         for row in rows {
-            if let Some(reason) = again(&mut session, vault, row?).await? {
+            if let Some(reason) = again(&mut session, vault, row).await? {
                 retried.reason = Some(reason);
                 break;
             }

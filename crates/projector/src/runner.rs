@@ -198,6 +198,7 @@ pub(crate) fn passes(error: &ProjectorError) -> bool {
         | ProjectorError::ReplayRuns
         | ProjectorError::Outrun
         | ProjectorError::Stopped { .. }
-        | ProjectorError::File { .. } => false,
+        | ProjectorError::File { .. }
+        | ProjectorError::NotParked { .. } => false,
     }
 }

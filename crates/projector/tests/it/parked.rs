@@ -5,7 +5,9 @@ use events::room::{MessageSent, RoomEvent};
 use events::user::command::{account::DeleteUser, admin};
 use events::user::{UserEvent, UsernameChanged};
 use events::{Clear, Event, MessageId, NameDigest, Personal, Position, RoomId, Subject, UserId};
-use projector::{Cursor, Page, Parked, ProjectorError, ReplayReport, Store, replay};
+use projector::{
+    Cursor, Page, Parked, ProjectorError, ReplayReport, Store, replay, replay_in_batches,
+};
 
 use crate::databases::Databases;
 use crate::world::{OPERATOR, World};
@@ -13,12 +15,17 @@ use crate::world::{OPERATOR, World};
 crate::on_both!(
     what_cannot_be_projected_stops_nobody_else,
     one_is_given_up_and_a_rebuild_skips_it,
+    any_one_of_them_is_given_up_by_its_position,
+    what_only_a_rebuild_stops_on_is_given_up_too,
+    all_of_many_are_listed,
     a_deletion_is_never_held_up,
     a_text_that_does_not_open_is_parked,
 );
 
 /// Any number of bytes that is enough for all blocks, or for one only.
 const BATCHES: [usize; 2] = [1 << 20, 1];
+/// Before all that may be parked.
+const START: Position = Position::new(0);
 
 /// A name that is taken: no rule lets it happen, but a log may hold it.
 async fn rename(world: &mut World, user: UserId, name: &str) {
@@ -43,7 +50,7 @@ async fn said(store: &Store, room: RoomId) -> usize {
 
 async fn parked(store: &Store) -> Vec<(String, bool, bool)> {
     let shown = |row: Parked| (row.subject, row.reason.is_some(), row.released);
-    store.parked().await.unwrap().into_iter().map(shown).collect()
+    store.parked(START).await.unwrap().into_iter().map(shown).collect()
 }
 
 async fn rebuild(world: &World, store: &Store) -> Result<ReplayReport, ProjectorError> {
@@ -82,7 +89,7 @@ async fn what_cannot_be_projected_stops_nobody_else(mut world: World, databases:
         stores.push(store);
     }
     let (one, other) = (&stores[0], &stores[1]);
-    assert_eq!(one.parked().await.unwrap(), other.parked().await.unwrap());
+    assert_eq!(one.parked(START).await.unwrap(), other.parked(START).await.unwrap());
     assert_eq!(one.hashes().await.unwrap(), other.hashes().await.unwrap());
 
     let stopped = rebuild(&world, one).await.unwrap_err();
@@ -106,7 +113,7 @@ async fn one_is_given_up_and_a_rebuild_skips_it(mut world: World, databases: Dat
     let (_, bob, _) = two_of_one_name(&mut world).await;
     let store = databases.open().await;
     world.projector(&store).catch_up().await.unwrap();
-    let tried = store.release(&world.vault, Subject::User(bob)).await.unwrap();
+    let tried = store.release(&world.vault, Subject::User(bob), None).await.unwrap();
     assert_eq!((tried.projected, tried.left), (1, 0));
     assert!(store.user(bob).await.unwrap().unwrap().is_blocked);
     assert_eq!(parked(&store).await, [(Subject::User(bob).to_string(), true, true)]);
@@ -114,6 +121,76 @@ async fn one_is_given_up_and_a_rebuild_skips_it(mut world: World, databases: Dat
         let report = replay(&store, &world.log, &world.vault, verify, &mut |_| {}).await.unwrap();
         assert_eq!(report.differences, []);
     }
+}
+
+async fn any_one_of_them_is_given_up_by_its_position(mut world: World, databases: Databases) {
+    let (ada, bob, _) = two_of_one_name(&mut world).await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    let subject = Subject::User(bob);
+    let positions: Vec<_> = store.parked(START).await.unwrap();
+    let [renamed, blocked] = [positions[0].position, positions[1].position];
+    let other = store.release(&world.vault, Subject::User(ada), Some(blocked)).await.unwrap_err();
+    assert!(matches!(other, ProjectorError::NotParked { .. }), "{other}");
+    let nothing = store.release(&world.vault, Subject::User(ada), None).await.unwrap_err();
+    assert!(matches!(nothing, ProjectorError::NotParked { .. }), "{nothing}");
+    // The block that waits goes, and the name that it waits behind stays parked.
+    let tried = store.release(&world.vault, subject, Some(blocked)).await.unwrap();
+    assert_eq!((tried.projected, tried.left, tried.reason.is_some()), (0, 1, true));
+    let again = store.release(&world.vault, subject, Some(blocked)).await.unwrap_err();
+    assert!(matches!(again, ProjectorError::NotParked { .. }), "{again}");
+    rename(&mut world, ada, "another").await;
+    world.projector(&store).catch_up().await.unwrap();
+    let tried = store.retry(&world.vault, subject).await.unwrap();
+    assert_eq!((tried.projected, tried.left, tried.reason), (1, 0, None));
+    let row = store.user(bob).await.unwrap().unwrap();
+    assert!(!row.is_blocked && row.username == "the one");
+    assert!(renamed < blocked);
+}
+
+/// Ada's name is Bob's for a while: whoever takes in all of it at once sees no two of one name.
+async fn what_only_a_rebuild_stops_on_is_given_up_too(mut world: World, databases: Databases) {
+    let (ada, bob) = (world.register().await, world.register().await);
+    rename(&mut world, ada, "the one").await;
+    rename(&mut world, bob, "the one").await;
+    rename(&mut world, ada, "another").await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    assert_eq!(parked(&store).await, []);
+    let by_block =
+        async || replay_in_batches(&store, &world.log, &world.vault, true, 1, &mut |_| {}).await;
+    let stopped = by_block().await.unwrap_err();
+    let ProjectorError::Poison { position, subject, .. } = stopped else { panic!("{stopped}") };
+    assert_eq!(subject, Subject::User(bob));
+    let told = stopped.to_string();
+    assert!(told.contains(&format!("release {subject} --position {position}")), "{told}");
+    let wrong = store.give_up(&world.log, Subject::User(ada), position).await.unwrap_err();
+    assert!(matches!(wrong, ProjectorError::NotParked { .. }), "{wrong}");
+    store.give_up(&world.log, subject, position).await.unwrap();
+    assert_eq!(parked(&store).await, [(subject.to_string(), false, true)]);
+    assert_eq!(by_block().await.unwrap().differing_rows, 1, "Bob's name, which was given up");
+}
+
+async fn all_of_many_are_listed(mut world: World, databases: Databases) {
+    const MANY: usize = 2100;
+    let (_, bob, _) = two_of_one_name(&mut world).await;
+    for _ in 0..MANY / 2 {
+        let reason = Clear::new("rude");
+        world.act(OPERATOR, admin::Block { user: bob, reason }).await;
+        world.act(OPERATOR, admin::Unblock { user: bob }).await;
+    }
+    world.append().await;
+    let store = databases.open().await;
+    world.projector(&store).catch_up().await.unwrap();
+    let (mut last, mut listed) = (START, 0);
+    loop {
+        let page = store.parked(last).await.unwrap();
+        let Some(end) = page.last() else { break };
+        assert!(page.is_sorted_by_key(|row| row.position) && page[0].position > last);
+        (last, listed) = (end.position, listed + page.len());
+    }
+    assert!(listed >= MANY, "{listed}");
+    assert_eq!(last, world.log.head().await.unwrap().position);
 }
 
 async fn a_deletion_is_never_held_up(mut world: World, databases: Databases) {
@@ -146,8 +223,8 @@ async fn a_text_that_does_not_open_is_parked(mut world: World, databases: Databa
     world.projector(&store).catch_up().await.unwrap();
     assert_eq!((said(&store, room).await, said(&store, other).await), (1, 1));
     assert!(matches!(rebuild(&world, &store).await, Err(ProjectorError::Poison { .. })));
-    let first = store.parked().await.unwrap()[0].position;
+    let first = store.parked(START).await.unwrap()[0].position;
     assert_eq!(first, Position::new(end.get() - 2));
-    let tried = store.release(&world.vault, Subject::Room(room)).await.unwrap();
+    let tried = store.release(&world.vault, Subject::Room(room), None).await.unwrap();
     assert_eq!((tried.projected, tried.left, said(&store, room).await), (1, 0, 2));
 }

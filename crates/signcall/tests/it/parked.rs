@@ -76,11 +76,22 @@ async fn the_operator_sees_retries_and_gives_up_what_is_parked() {
     let rebuilt = world.offline(&["replay"]);
     let told = String::from_utf8_lossy(&rebuilt.stderr).into_owned();
     assert!(!rebuilt.status.success() && told.contains("log parked release"), "{told}");
-    let released = world.offline(&["log", "parked", "release", &subject]);
+    // Named by a replay, by the list, or not parked at all.
+    let position = listed.split_whitespace().next().unwrap();
+    let by_position = ["log", "parked", "release", &subject, "--position", position];
+    assert!(told.contains(&by_position[1..].join(" ")), "{told}");
+    let nothing = world.offline(&["log", "parked", "release", "user.1", "--position", position]);
+    let told = String::from_utf8_lossy(&nothing.stderr).into_owned();
+    assert!(!nothing.status.success() && told.contains("is parked"), "{told}");
+    let released = world.offline(&by_position);
     assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
     let listed = world.offline(&["log", "parked", "list", "--json"]);
     let told = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(listed.status.success() && told.contains("\"released\":true"), "{told}");
+    // What is given up already stays so.
+    let again = world.offline(&by_position);
+    let told = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(again.status.success() && told.contains("a replay skips"), "{told}");
     let rebuilt = world.offline(&["replay"]);
     assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
     world.stop();

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use events::Subject;
-use projector::Retried;
+use events::{Position, Subject};
+use projector::{Parked, ProjectorError, Retried, Store};
 
 use crate::config::Options;
 use crate::server::{Books, open_store};
@@ -30,10 +30,14 @@ pub(crate) enum Args {
         #[command(flatten)]
         options: Box<Options>,
     },
-    /// Give up the first parked event of a user or room for good, and try those behind it again
+    /// Give up one parked event of a user or room for good, the first or the one at --position, and
+    /// try the others again; one that only a replay stops on is skipped by replays from then on
     Release {
         /// Whose, as `list` names it: user.1f, room.2a
         subject: Subject,
+        /// Which one, as `list` or a replay names it
+        #[arg(long)]
+        position: Option<Position>,
         #[command(flatten)]
         options: Box<Options>,
     },
@@ -43,17 +47,42 @@ impl Args {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self {
             Self::List { json, options } => list(json, *options).await,
-            Self::Retry { subject, options } => take_up(subject, false, *options).await,
-            Self::Release { subject, options } => take_up(subject, true, *options).await,
+            Self::Retry { subject, options } => {
+                let (books, store) = open(*options).await?;
+                let came = store.retry(&books.vault, subject).await;
+                store.close().await;
+                Ok(tell(subject, came?))
+            }
+            Self::Release { subject, position, options } => {
+                let (books, store) = open(*options).await?;
+                let came = release(&books, &store, subject, position).await;
+                store.close().await;
+                came
+            }
         }
     }
 }
 
 async fn list(json: bool, options: Options) -> Result<ExitCode> {
     let store = open_store(&options.resolve()?).await?;
-    let parked = store.parked().await?;
+    let (mut last, mut waits) = (Position::new(0), false);
+    loop {
+        let page = store.parked(last).await?;
+        let Some(end) = page.last() else { break };
+        last = end.position;
+        waits |= page.iter().any(|row| !row.released);
+        print(&page, json)?;
+    }
     store.close().await;
-    for row in &parked {
+    if waits {
+        return Ok(EXIT_PARKED.into());
+    }
+    eprintln!("nothing is parked");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(page: &[Parked], json: bool) -> Result<()> {
+    for row in page {
         if json {
             println!("{}", serde_json::to_string(row)?);
             continue;
@@ -65,27 +94,35 @@ async fn list(json: bool, options: Options) -> Result<ExitCode> {
         };
         println!("{:>12}  {:<20}  {why}", row.position.to_string(), row.subject);
     }
-    if parked.iter().all(|row| row.released) {
-        eprintln!("nothing is parked");
-        return Ok(ExitCode::SUCCESS);
-    }
-    Ok(EXIT_PARKED.into())
+    Ok(())
 }
 
-async fn take_up(subject: Subject, release: bool, options: Options) -> Result<ExitCode> {
+async fn open(options: Options) -> Result<(Books, Store)> {
     let config = options.resolve()?;
-    let books = Books::open_existing(&config).await?;
-    let store = open_store(&config).await?;
-    let came = if release {
-        store.release(&books.vault, subject).await
-    } else {
-        store.retry(&books.vault, subject).await
-    };
-    store.close().await;
-    let Retried { projected, left, reason } = came?;
+    Ok((Books::open_existing(&config).await?, open_store(&config).await?))
+}
+
+async fn release(
+    books: &Books,
+    store: &Store,
+    subject: Subject,
+    position: Option<Position>,
+) -> Result<ExitCode> {
+    match store.release(&books.vault, subject, position).await {
+        Err(ProjectorError::NotParked { position: Some(position), .. }) => {
+            store.give_up(&books.log, subject, position).await?;
+            println!("{subject}: the tables stay as they are; a replay skips position {position}");
+            Ok(ExitCode::SUCCESS)
+        }
+        came => Ok(tell(subject, came?)),
+    }
+}
+
+fn tell(subject: Subject, came: Retried) -> ExitCode {
+    let Retried { projected, left, reason } = came;
     println!("{subject}: {projected} projected, {left} still parked");
     if let Some(reason) = reason {
         println!("the first of them: {reason}");
     }
-    Ok(if left == 0 { ExitCode::SUCCESS } else { EXIT_PARKED.into() })
+    if left == 0 { ExitCode::SUCCESS } else { EXIT_PARKED.into() }
 }
