@@ -77,7 +77,10 @@ export type Event = {
 
 /** Everything that is stored about oneself. */
 export type Export = {
+  corrections: Array<Transcript>;
   events: Array<Event>;
+  former_corrections: Array<TranscriptRevision>;
+  kept_landmarks: Array<KeptLandmarks>;
   message_revisions: Array<MessageRevision>;
   messages: Array<Message>;
   participations: Array<Participant>;
@@ -136,6 +139,17 @@ export type IceServers = {
 };
 
 export type Id = number;
+
+/** Frames that the user allowed to be kept, as they were sent. */
+export type KeptLandmarks = {
+  data: string;
+  first_seq: number;
+  kept_until: string | null;
+  media_type: string;
+  received_at: Time;
+  room_id: Id;
+  stream: string;
+};
 
 /** A chat message. */
 export type Message = {

@@ -131,6 +131,7 @@ pub(crate) fn unthrottled() -> ApiConfig {
         own_passwords: off,
         chat: off,
         unknown_codes: off,
+        resets: off,
         ..Throttles::default()
     };
     ApiConfig { throttles, ..quick() }
