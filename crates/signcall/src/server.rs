@@ -16,7 +16,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use vault::{Vault, VaultError};
 
@@ -43,6 +43,8 @@ pub(crate) struct Server {
     address: Option<SocketAddr>,
     roles: Vec<Running>,
     vault: Option<Vault>,
+    /// A start that is given up leaves nothing running either: it would find the runtime gone.
+    _stop_all: DropGuard,
     // Held until the end: one writer of one data folder.
     _lock: Option<lock::Lock>,
 }
@@ -65,10 +67,13 @@ impl Server {
         make_secrets(config)?;
         let mut roles = Roles::open(config).await?;
         let vault = roles.vault();
-        let mut server = Self { address: None, roles: Vec::new(), vault, _lock: lock };
+        let stop_all = CancellationToken::new();
+        let guard = stop_all.clone().drop_guard();
+        let mut server =
+            Self { address: None, roles: vec![], vault, _stop_all: guard, _lock: lock };
         // Those whom others wait for come up first.
         for role in STOP_ORDER.into_iter().rev().filter(|role| config.roles.contains(*role)) {
-            let stop = CancellationToken::new();
+            let stop = stop_all.child_token();
             let started = roles.start(role, stop.clone()).await;
             match started.with_context(|| format!("cannot start the {role}")) {
                 Ok((address, task)) => {
@@ -76,8 +81,6 @@ impl Server {
                     server.roles.push(Running { role, stop, task });
                 }
                 Err(error) => {
-                    // What this role began before it failed ends with it.
-                    stop.cancel();
                     // Why it does not start is the news, not how the others end.
                     let _ended = server.stop_roles(None).await;
                     roles.close().await;

@@ -18,10 +18,10 @@ const DISK: &str = "size=24m";
 const RECOVERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A small file system, gone when dropped.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(at: &Path) -> Result<Self, String> {
+    pub(crate) fn mount(at: &Path) -> Result<Self, String> {
         std::fs::create_dir(at).unwrap();
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", DISK, "tmpfs"]).arg(at).output();

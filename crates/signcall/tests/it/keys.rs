@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bad_input::refuses_to_start;
 use crate::client::Client;
+use crate::disk_full::Disk;
 use crate::harness::{Process, Setup, World, signcall};
 use crate::operations::{copy_folder, on, refused, said, tables, talk};
 use crate::path::{check_replay, meet};
@@ -161,4 +162,30 @@ async fn the_key_encryption_key_may_be_kept_outside_the_folder() {
     let url = format!("sqlite:{}", other.join("tables.db").display());
     let rows = crate::database::texts(&url, "SELECT msg_content FROM message").await;
     assert_eq!(rows, [["sam was here"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_folder_of_secrets_may_be_a_volume_of_its_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let test = "keys::the_folder_of_secrets_may_be_a_volume_of_its_own";
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secrets");
+    let _volume = match Disk::mount(&secrets) {
+        Ok(volume) => volume,
+        Err(why) => {
+            let why = format!("no small file system can be mounted: {why}");
+            return streams::testing::skip(test, &why);
+        }
+    };
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let at = ["--data", folder.path().to_str().unwrap(), "--secrets", secrets.to_str().unwrap()];
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--api", "bcrypt_cost=4"];
+    let arguments = serve.iter().chain(&at).map(|text| (*text).to_owned()).collect();
+    let mut server = Process::start("all", arguments, folder.path());
+    let url = server.wait_until_ready().unwrap();
+    Client::register(&url, "sam").await;
+    assert!(server.terminate().success());
+    let told = said(&signcall().args(["vault", "rotate"]).args(at).output().unwrap());
+    assert!(told.contains("1 keys are wrapped under a new key-encryption key"), "{told}");
+    said(&signcall().args(["replay", "--verify"]).args(at).output().unwrap());
 }
