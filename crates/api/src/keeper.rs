@@ -58,10 +58,13 @@ pub(crate) fn note(app: &App, batch: &FrameBatch) {
     });
 }
 
-/// What a participant allows; nothing is known of those who are not in the room.
+/// What a participant allows; nothing is known of those who are not in the room. Who left it, or
+/// was sent back to its lobby, has taken nothing back.
 fn stance(app: &App, room: RoomId, user: UserId) -> Option<Consent> {
-    let of = |room: &events::room::Room| room.participants.get(&user).map(|p| p.consent);
-    app.look(|state| state.rooms.get(room).and_then(of))
+    app.look(|state| {
+        let room = state.rooms.get(room).filter(|room| room.admits(user))?;
+        room.participants.get(&user).map(|participant| participant.consent)
+    })
 }
 
 fn left_out(batches: u64) {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::server::{Server, unthrottled};
+use crate::server::{Server, quick, unthrottled};
 
 async fn open_room(owner: &Client) -> String {
     let made = owner.post("/rooms", &json!({ "guests": true })).await.expect(201);
@@ -240,4 +240,39 @@ async fn a_guest_keeps_the_name_and_imitates_nobody() {
     let again = guest.post(&path, &json!({ "display_name": "Evelyn" })).await.expect(201);
     assert_eq!(again["display_name"], "Evelyn");
     bob.post(&path, &json!({ "display_name": "Ada" })).await.refused(422, "invalid");
+}
+
+#[tokio::test]
+async fn those_who_wait_at_one_address_are_in_nobodys_way() {
+    let mut config = quick();
+    config.throttles.registrations = api::Rate { burst: 3, per_minute: 1 };
+    let server = Server::with(config).await;
+    let ada = server.user("ada").await;
+    let made = ada.post("/rooms", &json!({ "guests": true, "lobby": true })).await.expect(201);
+    let code = made["room_code"].as_str().unwrap();
+    let path = format!("/rooms/{code}/participants");
+    for name in ["One", "Two"] {
+        let place = server.anonymous().post(&path, &json!({ "display_name": name })).await;
+        let place = place.expect(202);
+        let guest = server.with_token(place["token"].as_str().unwrap());
+        // A page knocks every few seconds, for as long as it takes.
+        for _ in 0..100 {
+            guest.join(code).await.expect(202);
+        }
+    }
+    let third = server.anonymous().post(&path, &json!({ "display_name": "Three" })).await;
+    third.refused(429, "throttled");
+}
+
+#[tokio::test]
+async fn who_comes_late_is_told_of_no_old_chat_as_if_it_was_new() {
+    let server = Server::start().await;
+    let (ada, late) = (server.user("ada").await, server.user("late").await);
+    let code = ada.room().await;
+    ada.say(&code, "old").await.expect(201);
+    late.join(&code).await.expect(201);
+    let mut socket = late.socket(&code, "").await.unwrap();
+    socket.next_of_but("ready", "message").await;
+    ada.say(&code, "new").await.expect(201);
+    assert_eq!(socket.next_of("message").await["data"]["msg_content"], "new");
 }

@@ -37,7 +37,7 @@ class Chat extends View {
     const send = h('button', { class: 'primary icon-only', 'aria-label': t('chat.send') }, icon('send'));
     const form = h('form', { class: 'write', onsubmit: (/** @type {Event} */ e) => { e.preventDefault(); this.send(); } }, this.input, send);
     const tools = h('div', { class: 'tools' }, h('details', { class: 'export' },
-      h('summary', { class: 'button small' }, icon('download'), t('chat.export')),
+      h('summary', { class: 'button small' }, icon('download'), t('transcript.export')),
       h('div', { class: 'row' }, FORMATS.map((one) => h('button', { class: 'small', onclick: () => this.take(one) }, one.toUpperCase())))));
     this.append(tools, this.empty, this.list.element, this.typing, this.fault, form);
     for (const row of this.call.ordered('chat').values()) this.show(row, false);
