@@ -1,5 +1,6 @@
-// Why: pictures of every view, in light, dark and forced colours, at 200 % and 400 %, and on a phone, to look at; a few of them
-// stand in `docs/screenshots`. `node screenshots.js FOLDER [MODE…] [VIEW…]`.
+// Why: pictures of every view, in light, dark, at 200 % and on a phone, to look at; they stand in
+// `docs/screenshots`. `node screenshots.js FOLDER [MODE…] [VIEW…]`; forced colours and 400 % (`forced`,
+// `narrow`) are made when they are asked for.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,6 +21,9 @@ const MODES = {
   phone: { colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 1.5, hasTouch: true },
 };
 
+/** Those that stand in the documentation. */
+const KEPT = ['light', 'dark', 'zoom', 'phone'];
+
 /** WebP of a PNG; the browser is the encoder. @param {import('playwright-core').Page} page @param {Buffer} png */
 async function webp(page, png) {
   const text = await page.evaluate(async ([data, quality]) => {
@@ -34,7 +38,7 @@ async function webp(page, png) {
 
 const [folder, ...asked] = process.argv.slice(2);
 if (!folder) throw new Error('usage: node screenshots.js FOLDER [MODE…] [VIEW…]');
-const modes = Object.keys(MODES).filter((mode) => asked.includes(mode) || !asked.some((one) => one in MODES));
+const modes = Object.keys(MODES).filter((mode) => asked.includes(mode) || (KEPT.includes(mode) && !asked.some((one) => one in MODES)));
 const views = asked.filter((one) => !(one in MODES));
 mkdirSync(folder, { recursive: true });
 const work = mkdtempSync(join(tmpdir(), 'signcall-e2e-video-'));

@@ -92,7 +92,9 @@ export async function openPage(browser, url, options = {}) {
  */
 const fromFolder = (context, folder) => context.route(/\/assets\/(?!landmarker)/, async (route) => {
   const path = join(folder, new URL(route.request().url()).pathname.replace('/assets/', ''));
-  const response = await route.fetch();
+  // Whoever closes a page does not wait for what it still asks for.
+  const response = await route.fetch().catch(() => null);
+  if (!response) return;
   // The binary may not know the file yet.
   const type = TYPES[path.split('.').pop() ?? ''];
   await route.fulfill({ response, status: 200, body: readFileSync(path), headers: { ...response.headers(), 'content-type': type } });

@@ -167,6 +167,10 @@ fn of_user(
         11 => admin::GrantAdmin { user }.into(),
         12 => admin::RevokeAdmin { user }.into(),
         13 => admin::Block { user, reason: Clear::new("why") }.into(),
+        14 if other.is_multiple_of(2) => {
+            let (base, model) = ("asl-basic".to_owned(), "asl-basic-tea".to_owned());
+            admin::NoteTaught { base, model, clips: 10 }.into()
+        }
         14 => admin::Unblock { user }.into(),
         15 => {
             let email = other.is_multiple_of(4).then_some((email, email_digest));
