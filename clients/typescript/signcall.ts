@@ -37,6 +37,8 @@ export type RoomEvent =
   | { type: 'close'; seq?: undefined; data: { code: number; reason: string; reconnect: boolean } }
   | { type: 'participant_joined' | 'participant_admitted' | 'participant_left' | 'participant_removed'; seq: number; data: Record<string, unknown> }
   | { type: 'consent_changed' | 'room_changed' | 'room_closed'; seq: number; data: Record<string, unknown> }
+  | { type: 'texts_erased'; seq: number; data: { room_id: number; user_id: number } }
+  | { type: 'texts_expired'; seq: number; data: { room_id: number; kind: 'message' | 'transcript'; before: string } }
   | { type: 'signing' | 'degraded' | 'typing' | 'signal'; seq?: undefined; data: Record<string, unknown> };
 
 /** Asks again what may be asked twice, while the server says that it passes, or the line breaks. */

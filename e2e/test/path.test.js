@@ -197,6 +197,30 @@ test('an administrator blocks one: their page says so within a second and stays 
   await until(async () => (await framesSeen(ann)) === 0, 'Ben\'s picture to go');
 });
 
+test('whoever is erased is forgotten on the screens of others too', async () => {
+  const { page } = at.ann;
+  const call = async (/** @type {string} */ method, /** @type {string} */ path, /** @type {any} */ body, token = '') => {
+    const headers = { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const answer = await fetch(`${at.server.url}/api/v1${path}`, { method, headers, body: JSON.stringify(body) });
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
+    return answer.status === 204 ? null : answer.json();
+  };
+  const password = 'violet tandem quarry 19';
+  const { token } = await call('POST', '/users', { username: 'cem', email: 'cem@example.org', password });
+  await call('POST', `/rooms/${at.code}/participants`, {}, token);
+  await call('POST', `/rooms/${at.code}/messages`, { msg_content: 'forget what I wrote' }, token);
+  await call('POST', `/rooms/${at.code}/transcripts`, { ts_content: 'forget what I typed' }, token);
+  await panel(page, 'Chat');
+  await page.locator('.message .text', { hasText: 'forget what I wrote' }).waitFor();
+  await until(async () => (await texts(page, '[role="log"] p')).join(' ').includes('forget what I typed'), 'the log for screen readers');
+  await call('DELETE', '/users/me', { password, erase_content: true }, token);
+  await page.locator('.message .text', { hasText: 'Text no longer kept' }).waitFor();
+  await until(async () => !/forget what I/.test(await page.content()), 'nothing of it in the page');
+  await panel(page, 'Transcript');
+  await page.locator('.segment .word', { hasText: 'Text no longer kept' }).waitFor();
+  assert.ok(!/forget what I/.test(await page.content()));
+});
+
 test('nothing left for another host, and no error went unseen', () => {
   for (const one of [at.ann, at.ben, at.root]) one.watch.clean();
 });

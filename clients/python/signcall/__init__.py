@@ -109,7 +109,11 @@ class Client(Routes):
 
     def live(self, code, after=None, stop=lambda: False):
         """Yields what happens in a room, as dicts, for ever: reconnects and resumes by itself, so
-        nothing is missing or doubled. Without `after` it begins now. Raises `Closed` at the end."""
+        nothing is missing or doubled. Without `after` it begins now. Raises `Closed` at the end.
+
+        Who keeps texts has to forget them too: all of `data["user_id"]` at `texts_erased`, and at
+        `texts_expired` those of the kind (`message`, `transcript`) that `data` names which were
+        created before its day `before`."""
         pause = PAUSE_S
         while not stop():
             try:

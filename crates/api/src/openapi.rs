@@ -9,6 +9,7 @@
 mod accounts;
 mod administration;
 mod live;
+mod messages;
 mod models;
 mod operation;
 mod outside;
@@ -17,6 +18,7 @@ mod rooms;
 mod rows;
 mod schema;
 mod texts;
+mod told;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -75,6 +77,7 @@ fn build() -> Value {
         },
         "servers": [{ "url": "/", "description": "This server" }],
         "paths": paths,
+        "webhooks": told::webhooks(),
         "components": {
             "schemas": schema::all(),
             "responses": { "Problem": problems::response() },

@@ -157,7 +157,10 @@ fn webhooks() -> Vec<Route> {
         post "/webhooks" User webhook::create;
         get "/webhooks" User query::webhook::list;
         get "/webhooks/{id}" Owner query::webhook::show;
+        patch "/webhooks/{id}" Owner webhook::change;
         delete "/webhooks/{id}" Owner webhook::delete;
+        post "/webhooks/{id}/rotate-secret" Owner webhook::rotate_secret;
+        post "/webhooks/{id}/test" Owner webhook::test;
         get "/webhooks/{id}/deliveries" Owner query::webhook::deliveries;
         post "/webhooks/{id}/deliveries/{n}/retry" Owner webhook::retry;
     }

@@ -346,5 +346,6 @@ payloads! {
         transcript::TypeCaption, transcript::CorrectTranscript,
         revise::ReviseTranscript;
     WebhookCommand as Webhook in webhook: manage::CreateWebhook, manage::DeleteWebhook,
+        manage::DisableWebhook, manage::EnableWebhook, manage::RotateSecret, manage::TestWebhook,
         manage::RetryDelivery;
 }

@@ -1,7 +1,7 @@
 //! History as it was written: one enum of every tag ever shipped, each ending in `.vN`.
 //!
 //! Append-only. The newest shape of a tag is the event's own payload; when a payload changes, its
-//! old struct moves to `user/stored.rs` or `room/stored.rs`, keeps its line in the table below (under
+//! old struct moves to its aggregate's `stored.rs`, keeps its line in the table below (under
 //! `retired`) and its golden file for ever, and gets a `From` to the new one.
 
 use serde::{Deserialize, Serialize};
@@ -149,11 +149,16 @@ stored_events! {
     "room.transcript_recorded.v1" RoomTranscriptRecordedV1(room::TranscriptRecorded) => Room(RoomEvent::TranscriptRecorded),
     "room.transcript_revised.v1" RoomTranscriptRevisedV1(room::TranscriptRevised) => Room(RoomEvent::TranscriptRevised),
     "room.texts_expired.v1" RoomTextsExpiredV1(room::TextsExpired) => Room(RoomEvent::TextsExpired),
-    "webhook.created.v1" WebhookCreatedV1(webhook::Created) => Webhook(WebhookEvent::Created),
+    "webhook.created.v2" WebhookCreatedV2(webhook::Created) => Webhook(WebhookEvent::Created),
     "webhook.deleted.v1" WebhookDeletedV1(webhook::Deleted) => Webhook(WebhookEvent::Deleted),
+    "webhook.disabled.v1" WebhookDisabledV1(webhook::Disabled) => Webhook(WebhookEvent::Disabled),
+    "webhook.enabled.v1" WebhookEnabledV1(webhook::Enabled) => Webhook(WebhookEvent::Enabled),
+    "webhook.secret_rotated.v1" WebhookSecretRotatedV1(webhook::SecretRotated) => Webhook(WebhookEvent::SecretRotated),
+    "webhook.test_requested.v1" WebhookTestRequestedV1(webhook::TestRequested) => Webhook(WebhookEvent::TestRequested),
     "webhook.retry_requested.v1" WebhookRetryRequestedV1(webhook::RetryRequested) => Webhook(WebhookEvent::RetryRequested),
     retired:
     "room.created.v1" RoomCreatedV1(room::stored::CreatedV1) => Room(RoomEvent::Created),
     "room.settings_changed.v1" RoomSettingsChangedV1(room::stored::SettingsChangedV1) => Room(RoomEvent::SettingsChanged),
     "room.message_deleted.v1" RoomMessageDeletedV1(room::stored::MessageDeletedV1) => Room(RoomEvent::MessageDeleted),
+    "webhook.created.v1" WebhookCreatedV1(webhook::CreatedV1) => Webhook(WebhookEvent::Created),
 }

@@ -3,7 +3,12 @@
 pub mod command;
 mod event;
 mod state;
+mod stored;
 
 pub use command::WebhookCommand;
-pub use event::{Created, Deleted, Notice, RetryRequested, Scope, WebhookEvent};
-pub use state::{Webhook, Webhooks};
+pub use event::{
+    Created, Deleted, Disabled, Disabling, Enabled, Notice, RetryRequested, Scope, SecretRotated,
+    TEST, TestRequested, WebhookEvent,
+};
+pub use state::{Former, ROTATION_S, Webhook, Webhooks};
+pub use stored::CreatedV1;

@@ -45,6 +45,9 @@ pub(crate) fn needs(event: &Event, keys: &mut Keys) {
             match event {
                 UserEvent::Deleted(e) => {
                     keys.deleted_users.insert(e.user_id);
+                    if e.erase_content {
+                        keys.erased_users.insert(e.user_id);
+                    }
                 }
                 UserEvent::Seen(e) => keys.users.extend(e.seen.iter().map(|(user, _)| *user)),
                 UserEvent::Registered(_)

@@ -8,7 +8,7 @@
 mod sweep;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use events::{MessageId, RoomId, TranscriptId, UserId};
 pub(crate) use sweep::{Expiry, Sweep};
@@ -31,6 +31,8 @@ use crate::value::{Record, Value};
 pub(crate) struct Keys {
     pub(crate) users: HashSet<UserId>,
     pub(crate) deleted_users: HashSet<UserId>,
+    /// Of them, those whose texts go too.
+    pub(crate) erased_users: HashSet<UserId>,
     pub(crate) rooms: HashSet<RoomId>,
     pub(crate) messages: HashSet<MessageId>,
     pub(crate) transcripts: HashSet<TranscriptId>,
@@ -184,6 +186,8 @@ pub(crate) struct Work {
     pub(crate) transcripts: Cache<TranscriptId, TranscriptRow>,
     pub(crate) transcript_revisions: Cache<(TranscriptId, u32), TranscriptRevisionRow>,
     feed: Cache<(RoomId, u64), FeedRow>,
+    /// In which rooms the stored texts are of those whose texts go.
+    written: Vec<(UserId, RoomId)>,
     pub(crate) sweep: Sweep,
 }
 
@@ -201,12 +205,23 @@ impl Work {
         found.extend(rows(session, &theirs, deleted(), no_deleted).await?);
         let meant = keys.rooms.iter().copied();
         let met = found.iter().map(|row: &ParticipantRow| row.rp_room_id);
-        let rooms: HashSet<RoomId> = meant.chain(met).collect();
+        let met: HashSet<RoomId> = meant.chain(met).collect();
         work.participants.load(found, |row| (row.rp_room_id, row.rp_user_id));
 
         let owned = rows(session, &dialect.any("owner_id", 1), deleted(), no_deleted).await?;
         work.rooms.load(owned, |row| row.id);
-        let found = by_id(session, rooms.iter().map(|id| id.get())).await?;
+        for user in &keys.erased_users {
+            let theirs = dialect.any("user_id", 1);
+            let clause = format!(
+                "id IN (SELECT room_id FROM message WHERE {theirs} \
+                 UNION SELECT room_id FROM transcript WHERE {theirs})"
+            );
+            let found: Vec<RoomRow> =
+                rows(session, &clause, vec![ints([user.get()])], false).await?;
+            work.written.extend(found.iter().map(|room| (*user, room.id)));
+            work.rooms.load(found, |row| row.id);
+        }
+        let found = by_id(session, met.iter().map(|id| id.get())).await?;
         work.rooms.load(found, |row| row.id);
         let found = by_id(session, keys.users.iter().map(|id| id.get())).await?;
         work.users.load(found, |row| row.id);
@@ -221,6 +236,17 @@ impl Work {
     pub(crate) fn rooms_with(&self, user: UserId) -> Vec<(RoomId, UserId)> {
         let keys = self.participants.iter().map(|(key, _)| *key);
         keys.filter(|(_, member)| *member == user).collect()
+    }
+
+    /// The rooms in which there are messages or captions of a user, tombstones included; they are
+    /// loaded if the user's texts go in this batch.
+    pub(crate) fn rooms_with_texts_of(&self, user: UserId) -> BTreeSet<RoomId> {
+        let stored = self.written.iter().filter(|(author, _)| *author == user);
+        let messages = self.messages.iter().filter(|(_, row)| row.user_id == Some(user));
+        let transcripts = self.transcripts.iter().filter(|(_, row)| row.user_id == Some(user));
+        let stored = stored.map(|(_, room)| *room);
+        let new = messages.map(|(_, row)| row.room_id);
+        stored.chain(new).chain(transcripts.map(|(_, row)| row.room_id)).collect()
     }
 
     /// Appends to a room's feed, if there is such a room.

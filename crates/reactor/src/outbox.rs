@@ -7,9 +7,11 @@
 use std::time::Duration;
 
 use events::{BlockNumber, LogId, Position, RoomId, Timestamp, WebhookId};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
+use crate::courier::OF_WEBHOOK_MAX;
 use crate::webhooks::{Context, Delivery};
 
 /// How long to wait for the database to answer, or for another process to finish writing.
@@ -22,6 +24,8 @@ pub const WAITING_MAX: i64 = 10_000;
 const KEPT_US: i64 = 7 * 86_400 * 1_000_000;
 /// Characters of a failure that are kept.
 const ERROR_MAX: usize = 300;
+/// Why deliveries of a disabled webhook are given up.
+pub(crate) const DISABLED: &str = "the webhook is disabled";
 
 /// The outbox's tables, in the database of the read models, which made them.
 #[derive(Clone)]
@@ -52,6 +56,8 @@ pub(crate) struct Changes {
     pub(crate) new: Vec<New>,
     /// To be made once more.
     pub(crate) retries: Vec<(Position, WebhookId, u64)>,
+    /// Webhooks that are disabled: what waited up to there is given up.
+    pub(crate) disabled: Vec<(Position, WebhookId)>,
     /// Webhooks that are gone.
     pub(crate) gone: Vec<WebhookId>,
 }
@@ -67,13 +73,17 @@ pub(crate) struct New {
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.retries.is_empty() && self.gone.is_empty()
+        self.new.is_empty()
+            && self.retries.is_empty()
+            && self.disabled.is_empty()
+            && self.gone.is_empty()
     }
 
     /// Drops what another reactor has put in already.
     pub(crate) fn after(&mut self, mark: Position) {
         self.new.retain(|new| new.position > mark);
         self.retries.retain(|(position, ..)| *position > mark);
+        self.disabled.retain(|(position, _)| *position > mark);
     }
 }
 
@@ -128,11 +138,8 @@ const RETRY: &str = "UPDATE webhook_delivery SET state = 'pending', attempts = 0
 const WAITING: &str =
     "SELECT COUNT(*) FROM webhook_delivery WHERE webhook_id = $1 AND state = 'pending'";
 const FORGET: &str = "DELETE FROM webhook_delivery WHERE webhook_id = $1";
-/// In each room, what comes first is delivered first.
-const DUE: &str = "SELECT webhook_id, n, room_id, event_id, kind, attempts, block, position, place, \
-     context FROM webhook_delivery d WHERE state = 'pending' AND next_at <= $1 AND NOT EXISTS \
-     (SELECT 1 FROM webhook_delivery e WHERE e.state = 'pending' AND e.webhook_id = d.webhook_id \
-     AND e.room_id = d.room_id AND e.n < d.n) ORDER BY n LIMIT $2";
+const GIVE_UP: &str = "UPDATE webhook_delivery SET state = 'dead', ended_at = $1, last_error = $2 \
+     WHERE webhook_id = $3 AND state = 'pending' AND position <= $4";
 const CLAIM: &str = "UPDATE webhook_delivery SET attempts = attempts + 1, next_at = $1 \
      WHERE webhook_id = $2 AND n = $3 AND state = 'pending' AND attempts = $4";
 const SETTLE: &str = "UPDATE webhook_delivery SET state = $1, next_at = $2, ended_at = $3, \
@@ -185,6 +192,7 @@ impl Outbox {
         changes: &Changes,
         from: Position,
         to: Position,
+        now: Timestamp,
     ) -> Result<bool, OutboxError> {
         on_pool!(self, pool => {
             let mut tx = pool.begin().await?;
@@ -195,12 +203,8 @@ impl Outbox {
             for webhook in &changes.gone {
                 sqlx::query(FORGET).bind(signed(webhook.get())).execute(&mut *tx).await?;
             }
-            for (_, webhook, n) in &changes.retries {
-                let query = sqlx::query(RETRY).bind(signed(webhook.get())).bind(signed(*n));
-                query.execute(&mut *tx).await?;
-            }
             for new in &changes.new {
-                let Delivery { webhook, n, room, event, notice, place, context } = &new.delivery;
+                let Delivery { webhook, n, room, event, kind, place, context } = &new.delivery;
                 let webhook = signed(webhook.get());
                 let waiting: i64 =
                     sqlx::query_scalar(WAITING).bind(webhook).fetch_one(&mut *tx).await?;
@@ -211,7 +215,7 @@ impl Outbox {
                     .bind(signed(*n))
                     .bind(signed(room.get()))
                     .bind(event.to_string())
-                    .bind(notice.as_str())
+                    .bind(*kind)
                     .bind(if full { "dead" } else { "pending" })
                     .bind(at)
                     .bind(full.then_some(at))
@@ -223,19 +227,34 @@ impl Outbox {
                     .execute(&mut *tx)
                     .await?;
             }
+            for (position, webhook) in &changes.disabled {
+                let query = sqlx::query(GIVE_UP).bind(now.micros()).bind(DISABLED);
+                let query = query.bind(signed(webhook.get())).bind(signed(position.get()));
+                query.execute(&mut *tx).await?;
+            }
+            // Last: what is asked for once more is older than what ended it.
+            for (_, webhook, n) in &changes.retries {
+                let query = sqlx::query(RETRY).bind(signed(webhook.get())).bind(signed(*n));
+                query.execute(&mut *tx).await?;
+            }
             tx.commit().await?;
         });
         Ok(true)
     }
 
-    /// What may be sent now: in each room of a webhook the first that waits.
+    /// What may be sent now: in each room of a webhook the first that waits, none of those that
+    /// are `full`; of the webhooks each in turn, from the one behind `last` on.
     pub(crate) async fn due(
         &self,
         now: Timestamp,
+        full: &[WebhookId],
+        last: WebhookId,
         limit: usize,
     ) -> Result<Vec<Pending>, OutboxError> {
+        let sql = due(full);
         let rows: Vec<Row> = on_pool!(self, pool => {
-            sqlx::query_as(DUE).bind(now.micros()).bind(limit as i64).fetch_all(pool).await?
+            let query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false).bind(now.micros());
+            query.bind(signed(last.get())).bind(limit as i64).fetch_all(pool).await?
         });
         rows.into_iter().map(read).collect()
     }
@@ -286,6 +305,23 @@ impl Outbox {
         });
         Ok(())
     }
+}
+
+/// The statement for what is due. The first of each room comes from the index over what is pending.
+fn due(full: &[WebhookId]) -> String {
+    // No webhook has the id 0; an empty list is none in PostgreSQL.
+    let full = full.iter().map(|id| id.get());
+    let full: Vec<String> = std::iter::once(0).chain(full).map(|id| id.to_string()).collect();
+    let full = full.join(", ");
+    format!(
+        "SELECT webhook_id, n, room_id, event_id, kind, attempts, block, position, place, context \
+         FROM (SELECT d.*, ROW_NUMBER() OVER (PARTITION BY d.webhook_id ORDER BY d.n) AS turn \
+         FROM (SELECT webhook_id, MIN(n) AS n FROM webhook_delivery WHERE state = 'pending' \
+         AND webhook_id NOT IN ({full}) GROUP BY webhook_id, room_id) f \
+         JOIN webhook_delivery d ON d.webhook_id = f.webhook_id AND d.n = f.n \
+         WHERE d.next_at <= $1) ordered WHERE turn <= {OF_WEBHOOK_MAX} \
+         ORDER BY turn, webhook_id <= $2, webhook_id LIMIT $3"
+    )
 }
 
 fn read(row: Row) -> Result<Pending, OutboxError> {

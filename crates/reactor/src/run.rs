@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use events::user::UserEvent;
 use events::webhook::WebhookEvent;
-use events::{BlockError, BlockNumber, Commit, Event, Head, Position, State, Timestamp};
+use events::webhook::command::manage::DisableWebhook;
+use events::{BlockError, BlockNumber, Commit, Envelope, Event, Head, Position, State, Timestamp};
 use streams::{Commands, Log, LogError, SubmitError};
 use tokio::time::{MissedTickBehavior, interval};
 use vault::Vault;
 
-use crate::courier::Courier;
+use crate::courier::{Courier, Sent};
 use crate::outbox::{Changes, New, Outbox, OutboxError};
-use crate::timers::Timers;
+use crate::timers::{Timers, envelope};
 use crate::webhooks::{Client, Gatherer, Targets};
 
 /// How often the outbox is looked at, besides when something happened.
@@ -87,7 +88,7 @@ pub async fn run(
                 return Ok(());
             }
             ended = courier.ended() => match ended {
-                Ok(sent) => courier.settle(sent, clock()).await,
+                Ok(sent) => settle(&courier, &commands, sent, clock()).await,
                 Err(error) => {
                     tracing::error!(%error, "a delivery broke off; it is tried again");
                     Ok(())
@@ -102,7 +103,7 @@ pub async fn run(
                 Ok(())
             }
         };
-        let caught_up = follower.catch_up().await?;
+        let caught_up = follower.catch_up(clock()).await?;
         let started = match (settled, caught_up) {
             (Ok(()), true) => courier.start(follower.timers.state(), clock()).await,
             (settled, _) => settled,
@@ -124,6 +125,22 @@ pub async fn run(
     }
 }
 
+/// Notes how an attempt ended, and disables the webhook whose receiver says that it is gone.
+async fn settle(
+    courier: &Courier,
+    commands: &Commands,
+    sent: Sent,
+    now: Timestamp,
+) -> Result<(), OutboxError> {
+    let n = sent.0.n;
+    if let Some(webhook) = courier.settle(sent, now).await? {
+        let reason = format!("gone/{webhook}/{n}/{now}");
+        // Where it does not arrive, the next delivery is refused in the same way.
+        submit(commands, envelope(&reason, DisableWebhook { webhook })).await;
+    }
+    Ok(())
+}
+
 /// What is under way ends and is noted, if it ends soon; else it is made once more.
 async fn finish(courier: &mut Courier, clock: impl Fn() -> Timestamp) {
     let ending = async {
@@ -142,28 +159,36 @@ async fn finish(courier: &mut Courier, clock: impl Fn() -> Timestamp) {
 
 async fn send_due(commands: &Commands, timers: &Timers, now: Timestamp) {
     for envelope in timers.due(now) {
-        let (id, begun) = (envelope.id, Instant::now());
-        match commands.submit(envelope).await {
-            Ok(Ok(accepted)) => {
-                let (command, took_us) = (id, begun.elapsed().as_micros() as u64);
-                let (position, repeated) = (accepted.position, accepted.repeated);
-                tracing::debug!(step = "submit", %command, %position, repeated, took_us, "accepted");
-                tracing::info!(step = "due", %command, repeated, took_us, "did what was due");
-            }
-            // Overtaken by somebody: what is due next follows from the log.
-            Ok(Err(rejection)) => tracing::debug!(%id, %rejection, "not due any more"),
-            Err(
-                error @ (SubmitError::Overloaded
-                | SubmitError::Unavailable
-                | SubmitError::Full
-                | SubmitError::TooLarge { .. }
-                | SubmitError::Log(_)),
-            ) => {
-                tracing::warn!(%id, %error, "what is due has to wait");
-                break;
-            }
+        if !submit(commands, envelope).await {
+            break;
         }
     }
+}
+
+/// Asks for what is due; false when it has to wait.
+async fn submit(commands: &Commands, envelope: Envelope) -> bool {
+    let (id, begun) = (envelope.id, Instant::now());
+    match commands.submit(envelope).await {
+        Ok(Ok(accepted)) => {
+            let (command, took_us) = (id, begun.elapsed().as_micros() as u64);
+            let (position, repeated) = (accepted.position, accepted.repeated);
+            tracing::debug!(step = "submit", %command, %position, repeated, took_us, "accepted");
+            tracing::info!(step = "due", %command, repeated, took_us, "did what was due");
+        }
+        // Overtaken by somebody: what is due next follows from the log.
+        Ok(Err(rejection)) => tracing::debug!(%id, %rejection, "not due any more"),
+        Err(
+            error @ (SubmitError::Overloaded
+            | SubmitError::Unavailable
+            | SubmitError::Full
+            | SubmitError::TooLarge { .. }
+            | SubmitError::Log(_)),
+        ) => {
+            tracing::warn!(%id, %error, "what is due has to wait");
+            return false;
+        }
+    }
+    true
 }
 
 /// The fold of the log, and what it means for the outbox.
@@ -181,10 +206,10 @@ struct Follower {
 impl Follower {
     /// Reads the log to its end; false when it or the outbox can't be reached for now, which is
     /// tried again at the next tick.
-    async fn catch_up(&mut self) -> Result<bool, ReactorError> {
+    async fn catch_up(&mut self, now: Timestamp) -> Result<bool, ReactorError> {
         loop {
             // No further before this is kept: what waits in memory is bounded by one read.
-            if let Err(error) = self.keep().await {
+            if let Err(error) = self.keep(now).await {
                 tracing::warn!(%error, "the outbox can't be written for now");
                 return Ok(false);
             }
@@ -223,10 +248,10 @@ impl Follower {
         changes.new.extend(deliveries.map(|delivery| New { delivery, at, block, position }));
     }
 
-    async fn keep(&mut self) -> Result<(), OutboxError> {
+    async fn keep(&mut self, now: Timestamp) -> Result<(), OutboxError> {
         while !self.changes.is_empty() {
             let to = self.head.position;
-            if self.outbox.put(&self.changes, self.mark, to).await? {
+            if self.outbox.put(&self.changes, self.mark, to, now).await? {
                 self.mark = to;
                 self.changes = Changes::default();
             } else {
@@ -248,9 +273,19 @@ fn end_or_retry(changes: &mut Changes, before: &State, event: &Event, position: 
         Event::Webhook(WebhookEvent::RetryRequested(e)) => {
             changes.retries.push((position, e.webhook_id, e.delivery));
         }
+        Event::Webhook(WebhookEvent::Disabled(e)) => {
+            changes.disabled.push((position, e.webhook_id));
+        }
         Event::User(UserEvent::Deleted(e)) => {
             changes.gone.extend(before.webhooks.of(e.user_id).map(|(id, _)| id));
         }
-        Event::Webhook(WebhookEvent::Created(_)) | Event::User(_) | Event::Room(_) => {}
+        Event::Webhook(
+            WebhookEvent::Created(_)
+            | WebhookEvent::Enabled(_)
+            | WebhookEvent::SecretRotated(_)
+            | WebhookEvent::TestRequested(_),
+        )
+        | Event::User(_)
+        | Event::Room(_) => {}
     }
 }

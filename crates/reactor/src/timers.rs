@@ -99,7 +99,8 @@ impl Timers {
     }
 }
 
-fn envelope(reason: &str, command: impl Into<Command>) -> Envelope {
+/// A command of the reactor's, whose id follows from its reason.
+pub(crate) fn envelope(reason: &str, command: impl Into<Command>) -> Envelope {
     Envelope {
         id: CommandId::derived(NAMESPACE, reason),
         actor: Actor::System(SystemRole::Reactor),

@@ -6,7 +6,7 @@ mod sign;
 
 use events::room::{Admission, Room, RoomEvent};
 use events::user::UserEvent;
-use events::webhook::{Notice, Scope, Webhook};
+use events::webhook::{Notice, Scope, TEST, Webhook, WebhookEvent};
 use events::{Commit, Event, EventId, Position, RoomId, State, UserId, WebhookId};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub use http::Targets;
 pub(crate) use http::{Client, Failed, Head};
 pub(crate) use sign::signature;
 
+/// Where deliveries stand that are about no room: no room has this id.
+pub(crate) const NOWHERE: RoomId = RoomId::new(0);
 /// Low bits of a delivery's number: its place among those of its commit. The others are the
 /// commit's position, so that the same log gives the same numbers.
 const PLACE_BITS: u32 = 16;
@@ -27,14 +29,15 @@ pub(crate) struct Delivery {
     pub(crate) n: u64,
     pub(crate) room: RoomId,
     pub(crate) event: EventId,
-    pub(crate) notice: Notice,
+    /// What it tells.
+    pub(crate) kind: &'static str,
     /// Which of the commit's events.
     pub(crate) place: u32,
     pub(crate) context: Context,
 }
 
 /// What was so when it happened and may be otherwise when it is told. Holds nothing personal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Context {
     pub(crate) room_code: String,
     /// Whom it is about.
@@ -73,17 +76,30 @@ impl<'a> Gatherer<'a> {
     /// Looks at the event at `place`, on the state just before it.
     pub(crate) fn look(&mut self, before: &State, place: usize) {
         let Some(event) = self.commit.events.get(place) else { return };
+        if let Event::Webhook(WebhookEvent::TestRequested(e)) = event {
+            self.deliveries.push(Delivery {
+                webhook: e.webhook_id,
+                n: self.position.get() << PLACE_BITS | self.told,
+                room: NOWHERE,
+                event: EventId::of(self.commit.command, place),
+                kind: TEST,
+                place: place as u32,
+                context: Context::default(),
+            });
+            self.told += 1;
+        }
         for told in told(before, event, EventId::of(self.commit.command, place)) {
             let n = self.position.get() << PLACE_BITS | self.told;
             self.told += 1;
             for (webhook, found) in before.webhooks.about(told.room, told.owner) {
-                if found.events.contains(&told.notice) && may_hear(before, found, told.owner) {
+                let wants = found.disabled.is_none() && found.events.contains(&told.notice);
+                if wants && may_hear(before, found, told.owner) {
                     self.deliveries.push(Delivery {
                         webhook,
                         n,
                         room: told.room,
                         event: told.event,
-                        notice: told.notice,
+                        kind: told.notice.as_str(),
                         place: place as u32,
                         context: told.context.clone(),
                     });
@@ -153,9 +169,18 @@ fn of_room(room: &Room, event: &RoomEvent) -> Option<(Notice, Context)> {
     let inside = admitted(room);
     match event {
         RoomEvent::ParticipantJoined(e) => {
-            let comes_in = e.admission == Admission::Admitted && !room.admits(e.user_id);
-            let context = Context { participants: Some(inside + 1), ..about(Some(e.user_id)) };
-            comes_in.then_some((Notice::ParticipantJoined, context))
+            let (about, known) = (about(Some(e.user_id)), room.participants.get(&e.user_id));
+            match (e.admission, known.map(|one| one.admission)) {
+                (Admission::Admitted, None | Some(Admission::Waiting)) => {
+                    let context = Context { participants: Some(inside + 1), ..about };
+                    Some((Notice::ParticipantJoined, context))
+                }
+                (Admission::Waiting, None) => {
+                    let context = Context { participants: Some(inside), ..about };
+                    Some((Notice::ParticipantWaiting, context))
+                }
+                (Admission::Admitted | Admission::Waiting, Some(_)) => None,
+            }
         }
         RoomEvent::ParticipantAdmitted(e) => {
             let waited = room.participants.contains_key(&e.user_id) && !room.admits(e.user_id);
@@ -183,14 +208,15 @@ fn of_room(room: &Room, event: &RoomEvent) -> Option<(Notice, Context)> {
     }
 }
 
-/// Nobody leaves who was not in.
+/// Nobody leaves who was not in: who only waited, never came to join.
 fn leaves(room: &Room, user: UserId, reason: &str) -> Option<(Notice, Context)> {
-    let context = Context {
-        participants: Some(admitted(room).saturating_sub(1)),
-        reason: Some(reason.to_owned()),
-        ..context(room, Some(user))
+    let inside = admitted(room);
+    let (notice, participants) = match room.participants.get(&user)?.admission {
+        Admission::Admitted => (Notice::ParticipantLeft, inside.saturating_sub(1)),
+        Admission::Waiting => (Notice::JoinAborted, inside),
     };
-    room.admits(user).then_some((Notice::ParticipantLeft, context))
+    let (participants, reason) = (Some(participants), Some(reason.to_owned()));
+    Some((notice, Context { participants, reason, ..context(room, Some(user)) }))
 }
 
 /// A deleted user's rooms go, and elsewhere they leave.

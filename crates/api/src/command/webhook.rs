@@ -1,4 +1,4 @@
-//! Webhooks: making and ending them, asking for a delivery once more.
+//! Webhooks: making, stopping and ending them, asking for a delivery once more.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use events::command::Created;
 use events::sealed::Clear;
-use events::webhook::command::manage::{CreateWebhook, DeleteWebhook, RetryDelivery};
+use events::webhook::command::manage::{
+    CreateWebhook, DeleteWebhook, DisableWebhook, EnableWebhook, RetryDelivery, RotateSecret,
+    TestWebhook,
+};
 use events::webhook::{Notice, Scope};
 use events::{Rejection, WebhookId};
 use serde::{Deserialize, Serialize};
@@ -75,6 +78,50 @@ pub(crate) async fn create(
     };
     let webhook = app.webhook(&asked.caller, id).await?;
     Ok((StatusCode::CREATED, Json(WebhookHandedOut { webhook, secret })).into_response())
+}
+
+/// Whether it is told anything.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Enabling {
+    enabled: bool,
+}
+
+/// `PATCH /webhooks/{id}`.
+pub(crate) async fn change(
+    State(app): State<App>,
+    In(webhook): In<WebhookId>,
+    asked: Asked<Enabling>,
+) -> Result<Json<WebhookAnswer>, ApiError> {
+    if asked.body.enabled {
+        app.submit(&asked.ask, EnableWebhook { webhook }).await?;
+    } else {
+        app.submit(&asked.ask, DisableWebhook { webhook }).await?;
+    }
+    app.webhook(&asked.caller, webhook).await.map(Json)
+}
+
+/// `POST /webhooks/{id}/rotate-secret`.
+pub(crate) async fn rotate_secret(
+    State(app): State<App>,
+    In(webhook): In<WebhookId>,
+    asked: Asked<Nothing>,
+) -> Result<Response, ApiError> {
+    let secret = new_secret()?;
+    let command = RotateSecret { webhook, secret: Clear::new(secret.expose()) };
+    app.submit(&asked.ask.unrepeatable(), command).await?;
+    let webhook = app.webhook(&asked.caller, webhook).await?;
+    Ok(Json(WebhookHandedOut { webhook, secret }).into_response())
+}
+
+/// `POST /webhooks/{id}/test`.
+pub(crate) async fn test(
+    State(app): State<App>,
+    In(webhook): In<WebhookId>,
+    asked: Asked<Nothing>,
+) -> Result<StatusCode, ApiError> {
+    app.submit(&asked.ask, TestWebhook { webhook }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /webhooks/{id}`.

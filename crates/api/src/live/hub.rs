@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use events::room::{Phase, RoomEvent};
+use events::user::UserEvent;
 use events::{Event, Position, Rejection, RoomId, Subject, Timestamp, UserId};
 use parking_lot::Mutex;
 use streams::LiveMessage;
@@ -236,9 +237,20 @@ fn committed(app: &App, position: Position, subject: Subject, events: &[Event]) 
                 look(app, |listened, _| listened == room);
             }
         }
-        Subject::User(user) => look(app, |_, caller| caller.user == user),
+        Subject::User(user) => {
+            if events.iter().any(erases_texts) {
+                // In any room; nothing else about it says so.
+                app.hub.feeds().iter().for_each(|feed| feed.expect_more(position));
+            }
+            look(app, |_, caller| caller.user == user);
+        }
         Subject::Users => {}
     }
+}
+
+/// Whether texts go with an account.
+fn erases_texts(event: &Event) -> bool {
+    matches!(event, Event::User(UserEvent::Deleted(deleted)) if deleted.erase_content)
 }
 
 /// Whether an event can take somebody's right to listen.

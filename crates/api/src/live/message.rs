@@ -54,7 +54,10 @@ impl Entry {
             | FeedKind::ParticipantSentBack
             | FeedKind::ConsentChanged
             | FeedKind::RoomChanged
-            | FeedKind::RoomClosed => None,
+            | FeedKind::RoomClosed
+            | FeedKind::TextsErased
+            | FeedKind::MessagesExpired
+            | FeedKind::TranscriptsExpired => None,
         };
         Self { seq: entry.seq, text, ends: entry.kind == FeedKind::RoomClosed, said }
     }

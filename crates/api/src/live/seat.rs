@@ -51,7 +51,7 @@ enum Phase {
 /// What a listener gets next.
 #[derive(Debug)]
 pub(crate) enum Next {
-    /// This, with its place in the sequence if it has one.
+    /// This, with the place in the sequence from which to go on after it, if it tells one.
     Send(Utf8Bytes, Option<u64>),
     /// Nothing more.
     Close(Close),
@@ -97,6 +97,11 @@ impl Seat {
         }
         self.last = newest;
         self.snapshot(app).await.map(Some)
+    }
+
+    /// The place in the sequence from which this listener goes on.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
     }
 
     /// Whether what should come next is not there any more.
@@ -158,7 +163,7 @@ impl Seat {
                         self.phase =
                             if self.is_over { Phase::Ended } else { Phase::Live { late: true } };
                         if first {
-                            return Next::Send(ready(self.last), None);
+                            return Next::Send(ready(self.last), Some(self.last));
                         }
                     }
                 }

@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::ws::Utf8Bytes;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures::stream;
+use futures::{StreamExt as _, stream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use super::LiveParams;
 use super::hub::Hub;
 use super::message::closing;
 use super::seat::{Next, Seat};
+use super::ws::{CLOSE_SLOW_WITHIN, CLOSE_WITHIN, WRITE_WITHIN};
+use super::{Close, LiveParams};
 use crate::access::Need;
 use crate::auth::Listener;
 use crate::context::Peer;
@@ -22,16 +25,15 @@ use crate::error::ApiError;
 use crate::extract::{In, Params};
 use crate::state::App;
 
+/// A browser whose stream ended comes back after this and up to [`RETRY_SPREAD_MS`] more, so that
+/// those of a server that starts anew do not come all at once.
+const RETRY_MS: u64 = 1000;
+const RETRY_SPREAD_MS: u64 = 4000;
 /// How often a comment says that the stream lives.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// Events between a listener's place and its connection.
+const HANDED_MAX: usize = 1;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-
-enum Step {
-    /// Something to say before the sequence goes on.
-    First(Utf8Bytes, Seat),
-    Go(Seat),
-    Over,
-}
 
 /// `GET /rooms/{code}/events`.
 pub(crate) async fn open(
@@ -50,31 +52,85 @@ pub(crate) async fn open(
             Some(id.ok_or(ApiError::Header("Last-Event-ID", "the id of an event"))?)
         }
     };
-    let mut seat = Hub::join(&app, caller, room, peer.hang_up)?;
-    let start = match seat.resume(&app, after).await? {
-        Some(first) => Step::First(first, seat),
-        None => Step::Go(seat),
-    };
-    let events = stream::unfold((app, start), |(app, step)| async move {
-        let (event, step) = match step {
-            Step::Over => return None,
-            Step::First(text, seat) => (Event::default().data(text.as_str()), Step::Go(seat)),
-            Step::Go(mut seat) => match seat.next(&app).await {
-                Next::Send(text, seq) => {
-                    let event = Event::default().data(text.as_str());
-                    (seq.map_or(event.clone(), |seq| event.id(seq.to_string())), Step::Go(seat))
-                }
-                Next::Close(close) => {
-                    let code = close.code().to_string();
-                    metrics::counter!("signcall_sockets_closed_total", "code" => code).increment(1);
-                    (Event::default().data(closing(close).as_str()), Step::Over)
-                }
-            },
-        };
-        Some((Ok::<_, Infallible>(event), (app, step)))
-    });
+    let mut seat = Hub::join(&app, caller, room, peer.hang_up.clone())?;
+    let first = seat.resume(&app, after).await?;
+    let first = first.map(|text| event(text.as_str(), Some(seat.last())));
+    let (hand, mut handed) = mpsc::channel(HANDED_MAX);
+    tokio::spawn(carry(app, seat, first, hand, peer.hang_up));
+    let retry = Duration::from_millis(RETRY_MS + rand::random_range(0..RETRY_SPREAD_MS));
+    let retry = stream::once(async move { Event::default().retry(retry) });
+    let events = retry.chain(stream::poll_fn(move |context| handed.poll_recv(context)));
     let heartbeat = KeepAlive::new().interval(HEARTBEAT_EVERY);
-    // Proxies that collect answers before they pass them on would hold events back.
-    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
-    Ok((unbuffered, Sse::new(events).keep_alive(heartbeat)).into_response())
+    // Proxies that collect answers before they pass them on would hold events back. A connection
+    // that carried a stream carries nothing else, so that it can be cut.
+    let headers =
+        [(HeaderName::from_static("x-accel-buffering"), "no"), (header::CONNECTION, "close")];
+    let events = Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(heartbeat);
+    Ok((headers, events).into_response())
+}
+
+fn event(text: &str, place: Option<u64>) -> Event {
+    let event = Event::default().data(text);
+    match place {
+        Some(place) => event.id(place.to_string()),
+        None => event,
+    }
+}
+
+/// Hands a listener's messages to its connection, which is cut when the reader takes nothing.
+async fn carry(
+    app: App,
+    mut seat: Seat,
+    first: Option<Event>,
+    hand: mpsc::Sender<Event>,
+    hang_up: CancellationToken,
+) {
+    let Err(close) = hand_all(&app, &mut seat, first, &hand).await else { return };
+    metrics::counter!("signcall_sockets_closed_total", "code" => close.code().to_string())
+        .increment(1);
+    // Who takes nothing holds up nobody: neither who wants the place, nor a server that stops.
+    let seat = Some(seat).filter(|_| close != Close::TooSlow);
+    let within = if close == Close::TooSlow { CLOSE_SLOW_WITHIN } else { CLOSE_WITHIN };
+    let goodbye = async {
+        // There is room for another one when the connection has taken it.
+        if hand.send(event(closing(close).as_str(), None)).await.is_ok() {
+            drop(hand.reserve().await);
+        }
+    };
+    let taken = timeout(within, goodbye).await.is_ok();
+    drop((seat, hand));
+    if taken {
+        tokio::time::sleep(CLOSE_SLOW_WITHIN).await;
+    }
+    hang_up.cancel();
+}
+
+/// Until the reader is gone, or there is a reason to end.
+async fn hand_all(
+    app: &App,
+    seat: &mut Seat,
+    first: Option<Event>,
+    hand: &mpsc::Sender<Event>,
+) -> Result<(), Close> {
+    let mut next = first;
+    loop {
+        if let Some(event) = next.take() {
+            tokio::select! {
+                sent = timeout(WRITE_WITHIN, hand.send(event)) => match sent {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => return Err(Close::TooSlow),
+                },
+                close = seat.closed() => return Err(close),
+            }
+        }
+        let found = tokio::select! {
+            found = seat.next(app) => found,
+            () = hand.closed() => return Ok(()),
+        };
+        match found {
+            Next::Send(text, place) => next = Some(event(text.as_str(), place)),
+            Next::Close(close) => return Err(close),
+        }
+    }
 }

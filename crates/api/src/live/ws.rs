@@ -37,11 +37,11 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 /// A client that has said nothing for so long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// A client that takes nothing for so long is too slow.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// Time for the last words.
-const CLOSE_WITHIN: Duration = Duration::from_millis(500);
+pub(super) const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 /// Time for the last words to a client that is too slow: what was sent before them comes first.
-const CLOSE_SLOW_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CLOSE_SLOW_WITHIN: Duration = Duration::from_secs(10);
 
 /// `GET /rooms/{code}/live`.
 pub(crate) async fn open(

@@ -55,14 +55,19 @@ fn live() -> Vec<Op> {
     let after = "The last sequence that was seen; without it, from now on.";
     let ticket = "Stands for the log-in, once (POST /live-tickets).";
     let refused = ["too_many_sockets", "tables_unavailable", "stopping"];
-    let events = json!({ "text/event-stream": { "schema": text() } });
+    let data = json!({
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": reference("LiveMessage"),
+    });
+    let events = json!({ "text/event-stream": { "schema": data } });
     vec![
         Op::get("/rooms/{code}/events", LIVE, "Follow the room by server-sent events")
             .takes("query", "after", after, count())
             .takes("query", "ticket", ticket, text())
             .takes("query", "stream", "Of no use here.", text())
             .takes("header", "Last-Event-ID", after, count())
-            .answers_with(200, "The room's sequence, as it happens.", events)
+            .answers_with(200, "The room's sequence, as it happens; each event's data is a `LiveMessage`, and its id where to go on from.", events)
             .refuses(&refused)
             .refuses(&["invalid", "invalid_header"]),
         Op::get("/rooms/{code}/live", LIVE, "Follow the room by WebSocket, and speak in it")
@@ -71,7 +76,7 @@ fn live() -> Vec<Op> {
             .takes("query", "stream", "The stream of what frames are sent.", stream_name())
             .empty(
                 101,
-                "The same messages as the event stream's; also takes frames, typing, signals.",
+                "The same messages as the event stream's (`LiveMessage`); also takes frames, typing, signals.",
             )
             .refuses(&refused)
             .refuses(&["invalid", "upgrade_required"]),

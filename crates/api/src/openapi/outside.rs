@@ -1,6 +1,6 @@
 //! What is told to others: the audit trail, webhooks, and ways for browsers to each other.
 
-use events::webhook::Notice;
+use events::webhook::{Disabling, Notice};
 use serde_json::{Value, json};
 
 use super::operation::Operation as Op;
@@ -37,16 +37,37 @@ pub(super) fn operations() -> Vec<Op> {
         Op::get("/webhooks/{id}", HOOKS, "See a webhook")
             .answers(200, "The webhook.", reference("Webhook"))
             .refuses(&["vault_unavailable"]),
+        Op::patch("/webhooks/{id}", HOOKS, "Disable a webhook, or enable it again")
+            .json("WebhookEnabling", true)
+            .answers(
+                200,
+                "The webhook. What happens while it is disabled is never delivered.",
+                reference("Webhook"),
+            )
+            .refuses(&["vault_unavailable"]),
+        Op::post("/webhooks/{id}/rotate-secret", HOOKS, "Sign with another secret")
+            .json("Nothing", false)
+            .answers(
+                200,
+                "The webhook, with its new secret, shown once; for a day deliveries are signed with \
+                 both.",
+                reference("NewWebhookAnswer"),
+            )
+            .refuses(&["vault_unavailable"]),
         Op::delete("/webhooks/{id}", HOOKS, "End a webhook")
             .json("Nothing", false)
             .empty(204, "Nothing more is delivered."),
+        Op::post("/webhooks/{id}/test", HOOKS, "Try a webhook out")
+            .json("Nothing", false)
+            .empty(204, "A `webhook.test` is delivered; what became of it is among the deliveries.")
+            .refuses(&["forbidden"]),
         Op::get("/webhooks/{id}/deliveries", HOOKS, "List deliveries")
             .list("Newest first, read with `after` alone.", "Delivery")
             .reads(),
         Op::post("/webhooks/{id}/deliveries/{n}/retry", HOOKS, "Deliver once more")
             .json("Nothing", false)
             .answers(202, "It is about to be tried.", reference("Delivery"))
-            .refuses(&["tables_unavailable"]),
+            .refuses(&["tables_unavailable", "forbidden"]),
     ]
 }
 
@@ -61,6 +82,12 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("all_rooms", flag()),
         ("events", list(&notice)),
         ("created_at", time()),
+        ("disabled_at", or_null(&time())),
+        (
+            "disabled_reason",
+            or_null(&one_of(&[Disabling::Asked, Disabling::Gone].map(Disabling::as_str))),
+        ),
+        ("former_secret_until", or_null(&time())),
     ];
     let mut with_secret =
         row("A webhook and what its deliveries are signed with.", webhook.clone());
@@ -81,7 +108,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("n", count()),
         ("event_id", text()),
         ("type", text()),
-        ("room_id", id()),
+        ("room_id", or_null(&id())),
         ("state", one_of(&["pending", "delivered", "dead"])),
         ("attempts", count()),
         ("created_at", time()),
@@ -102,6 +129,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "NewWebhook",
             asked("Whom to tell of what; everything, unless said.", &[("url", url)], &optional),
         ),
+        ("WebhookEnabling", asked("Whether it is told anything.", &[("enabled", flag())], &[])),
         ("NewWebhookAnswer", with_secret),
         ("Webhook", row("A webhook, without its secret.", webhook)),
         ("Delivery", row("What became of one delivery.", delivery)),

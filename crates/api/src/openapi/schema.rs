@@ -4,7 +4,7 @@ use events::room::command::create::{CAPACITY_MAX, RETENTION_DAYS_MAX};
 use events::text::{DISPLAY_NAME, EMAIL, Limits, MESSAGE, REASON, TAG, USERNAME};
 use serde_json::{Map, Value, json};
 
-use super::{models, outside, rows};
+use super::{messages, models, outside, rows, told};
 use crate::password::{LENGTH_MAX, LENGTH_MIN};
 
 /// A reference to a schema of the document.
@@ -105,10 +105,18 @@ fn properties(fields: &[(&str, Value)]) -> Map<String, Value> {
 /// All schemas, by name.
 pub(super) fn all() -> Map<String, Value> {
     let mut all = Map::new();
-    let groups = [accounts(), rooms(), rows::all(), outside::schemas(), models::schemas()];
+    let groups = [
+        accounts(),
+        rooms(),
+        rows::all(),
+        outside::schemas(),
+        models::schemas(),
+        messages::schemas(),
+    ];
     for (name, schema) in groups.into_iter().flatten() {
         all.insert(name.to_owned(), schema);
     }
+    all.extend(told::schemas());
     all
 }
 

@@ -76,7 +76,11 @@ fn page(document: &Value) -> String {
         write!(page, "<section>\n<h2>{}</h2>\n{}</section>\n", escaped(tag), operations.concat())
             .ok();
     }
-    page.push_str("<section>\n<h2>Bodies</h2>\n");
+    page.push_str("<section>\n<h2>What webhooks are told</h2>\n");
+    for (kind, webhook) in members(&document["webhooks"]) {
+        page.push_str(&shown(kind, "post", &webhook["post"]));
+    }
+    page.push_str("</section>\n<section>\n<h2>Bodies</h2>\n");
     for (name, schema) in members(&document["components"]["schemas"]) {
         write!(
             page,

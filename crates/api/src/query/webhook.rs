@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use events::webhook::{Notice, Scope, Webhook};
+use events::webhook::{Disabling, Notice, Scope, Webhook};
 use events::{KeyScope, Rejection, RoomCode, RoomId, Timestamp, UserId, WebhookId};
 use projector::DeliveryRow;
 use serde::Serialize;
@@ -28,6 +28,11 @@ pub(crate) struct WebhookAnswer {
     all_rooms: bool,
     events: Vec<Notice>,
     created_at: Timestamp,
+    /// Since when nothing is delivered, if it is disabled.
+    disabled_at: Option<Timestamp>,
+    disabled_reason: Option<Disabling>,
+    /// Until when deliveries are signed with the former secret too.
+    former_secret_until: Option<Timestamp>,
 }
 
 /// One delivery.
@@ -37,7 +42,8 @@ pub(crate) struct DeliveryAnswer {
     /// The `webhook-id` that the receiver sees.
     event_id: String,
     r#type: String,
-    room_id: RoomId,
+    /// `None` of a test.
+    room_id: Option<RoomId>,
     /// `pending`, `delivered` or `dead`.
     state: String,
     attempts: u32,
@@ -57,7 +63,7 @@ impl From<DeliveryRow> for DeliveryAnswer {
             n: row.n,
             event_id: row.event_id,
             r#type: row.kind,
-            room_id: row.room_id,
+            room_id: Some(row.room_id).filter(|room| room.get() != 0),
             state: row.state,
             attempts: row.attempts,
             created_at: Timestamp::from_micros(row.created_at),
@@ -187,6 +193,9 @@ impl App {
             all_rooms: found.scope == Scope::All,
             events: found.events,
             created_at: found.created_at,
+            disabled_at: found.disabled.map(|(at, _)| at),
+            disabled_reason: found.disabled.map(|(_, reason)| reason),
+            former_secret_until: found.former.map(|one| one.until).filter(|at| self.now() < *at),
         })
     }
 }

@@ -185,7 +185,11 @@ impl Socket {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("in time");
             match message {
-                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Text(text))) => {
+                    let message = serde_json::from_str(&text).unwrap();
+                    crate::contract::check_live(&message);
+                    return Ok(message);
+                }
                 Some(Ok(Message::Close(frame))) => {
                     return Err(frame.map_or(0, |frame| frame.code.into()));
                 }
@@ -246,7 +250,9 @@ impl Events {
                 };
                 if let Some(data) = field("data:") {
                     let id = field("id:").map(|id| id.parse().unwrap());
-                    return Some((id, serde_json::from_str(&data).unwrap()));
+                    let message = serde_json::from_str(&data).unwrap();
+                    crate::contract::check_live(&message);
+                    return Some((id, message));
                 }
                 continue;
             }

@@ -37,6 +37,22 @@ pub(crate) fn check(
     }
 }
 
+/// Fails when the document does not say that a room's readers are sent this.
+#[track_caller]
+pub(crate) fn check_live(message: &Value) {
+    let schemas = &api::openapi()["components"]["schemas"];
+    validate(&schemas["LiveMessage"], message).unwrap_or_else(|wrong| panic!("{wrong}: {message}"));
+}
+
+/// Fails when the document does not say that receivers of webhooks are sent this.
+#[track_caller]
+pub(crate) fn check_delivery(body: &Value) {
+    let webhook = &api::openapi()["webhooks"][body["type"].as_str().unwrap_or_default()];
+    let schema = &webhook["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert!(schema.is_object(), "not documented: {body}");
+    validate(schema, body).unwrap_or_else(|wrong| panic!("{wrong}: {body}"));
+}
+
 /// The operation of an address, and its path with variable parts; the one with fewest of them.
 fn operation(method: &Method, path: &str) -> Option<(&'static str, &'static Value)> {
     let pieces: Vec<&str> = path.split('/').collect();

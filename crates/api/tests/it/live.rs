@@ -49,7 +49,7 @@ async fn a_resume_leaves_no_gap_and_repeats_nothing() {
             let mut events = ada.header("last-event-id", &last.to_string()).events(&code, "").await;
             while view.last < (last + 7).min(202) {
                 let (id, message) = events.next().await.unwrap();
-                assert_eq!(id, message["seq"].as_u64());
+                assert_eq!(id, crate::resume::place(&message));
                 view.take(&message);
             }
         }
@@ -78,6 +78,45 @@ async fn a_resume_that_is_not_possible_begins_with_a_snapshot() {
     assert_eq!(reset["data"]["room"]["room_code"], code);
     ada.say(&code, "next").await.expect(201);
     assert_eq!(socket.next_of("message").await["seq"], 3);
+}
+
+/// A browser sends the last `id:` it saw, whatever that came with: one whose line breaks before the
+/// first entry resumes from what it was told at the start.
+#[tokio::test]
+async fn a_line_that_breaks_before_the_first_entry_resumes_from_its_start() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    ada.say(&code, "one").await.expect(201);
+    let said = async |count: usize| {
+        until("the tables", async || {
+            let page = ada.get(&format!("/rooms/{code}/messages")).await.expect(200);
+            page["data"].as_array().unwrap().len() == count
+        })
+        .await;
+    };
+    said(1).await;
+    let (id, first) = ada.events(&code, "").await.next().await.unwrap();
+    assert_eq!((&first["type"], id), (&json!("ready"), Some(2)));
+    for text in ["two", "three"] {
+        ada.say(&code, text).await.expect(201);
+    }
+    let resume = |id: u64| ada.header("last-event-id", &id.to_string());
+    let mut view = View { last: 2, texts: Vec::new() };
+    let mut events = resume(2).events(&code, "").await;
+    while view.last < 4 {
+        view.take(&events.next().await.unwrap().1);
+    }
+    assert_eq!(view.texts, ["two", "three"]);
+    said(3).await;
+    let (id, reset) = resume(999).events(&code, "").await.next().await.unwrap();
+    assert_eq!((&reset["type"], id), (&json!("reset"), Some(4)));
+    ada.say(&code, "four").await.expect(201);
+    let mut events = resume(4).events(&code, "").await;
+    while view.last < 5 {
+        view.take(&events.next().await.unwrap().1);
+    }
+    assert_eq!(view.texts, ["two", "three", "four"]);
 }
 
 #[tokio::test]
@@ -140,6 +179,30 @@ async fn partials_end_with_consent() {
     server.live.publish(partial("withdrawn"));
     socket.send(&json!({ "type": "ping" })).await;
     socket.next_of_but("pong", "partial").await;
+}
+
+/// Complaints elsewhere: finished captions that seem open again, or stand with another one's text.
+#[tokio::test]
+async fn a_late_partial_reopens_no_final() {
+    let server = Server::start().await;
+    let ada = server.user("ada").await;
+    let room = ada.post("/rooms", &json!({})).await.expect(201);
+    let code = room["room_code"].as_str().unwrap();
+    ada.put(&format!("/rooms/{code}/captions/me"), &json!({ "consent": true })).await.expect(204);
+    let mut socket = ada.socket(code, "").await.unwrap();
+    socket.next_of("ready").await;
+    let user = events::UserId::new(room["owner_id"].as_u64().unwrap());
+    let room = events::RoomId::new(room["id"].as_u64().unwrap());
+    let say = |segment: &Value, text: &str| {
+        let segment = json!({ "segment_id": segment, "text": text });
+        server.live.publish(streams::LiveMessage::Partial { room, user, segment });
+    };
+    crate::path::record(&server, room, user, "coffee").await;
+    let told = socket.next_of("transcript").await;
+    assert_eq!(told["data"]["ts_content"], "coffee");
+    say(&told["data"]["segment_id"], "cof");
+    say(&json!("0123456789abcdef0123456789abcdef"), "next");
+    assert_eq!(socket.next_of("partial").await["data"]["text"], "next");
 }
 
 #[tokio::test]

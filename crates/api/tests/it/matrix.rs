@@ -70,6 +70,7 @@ fn body(method: &Method, path: &str) -> Value {
         ("PUT", path) if path.ends_with("/captions/me") => json!({ "consent": false }),
         ("PUT", path) if path.ends_with("/admission") => json!({ "admit": true }),
         ("POST", path) if path.ends_with("/signs") => crate::teaching::sign(),
+        ("PATCH", "/webhooks/{id}") => json!({ "enabled": false }),
         ("POST", "/webhooks") => json!({ "url": "https://example.org/hook" }),
         _ => json!({}),
     }

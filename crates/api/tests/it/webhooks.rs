@@ -1,79 +1,15 @@
 //! Webhooks from end to end: a real receiver on a socket, a real reactor.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use api::WebhookTargets;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use axum::http::StatusCode;
 use reactor::Targets;
 use serde_json::{Value, json};
-use sha2::Sha256;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
 use crate::client::Client;
-use crate::server::{PATIENCE, Server, unthrottled, until};
+use crate::receiver::Receiver;
+use crate::server::{Server, unthrottled, until};
 
 const ANYWHERE: Targets = Targets { private: true, http: true };
-
-/// What a receiver got: headers and body.
-type Received = (HeaderMap, Bytes);
-
-/// Somebody who is told things; refuses the first `failures` with 500.
-struct Receiver {
-    url: String,
-    heard: mpsc::UnboundedReceiver<Received>,
-}
-
-impl Receiver {
-    async fn start(failures: usize) -> Self {
-        let (tell, heard) = mpsc::unbounded_channel();
-        let left = Arc::new(AtomicUsize::new(failures));
-        let take = move |headers: HeaderMap, body: Bytes| async move {
-            let refuses =
-                left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
-            let _ = tell.send((headers, body));
-            if refuses { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::NO_CONTENT }
-        };
-        let router = axum::Router::new().route("/hook", axum::routing::post(take));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, heard }
-    }
-
-    /// The next delivery, its signature checked.
-    async fn next(&mut self, secret: &str) -> (String, Value) {
-        let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await.expect("in time");
-        let (headers, body) = heard.unwrap();
-        let header = |name| headers[name].to_str().unwrap();
-        let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
-        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
-        let signed = format!("{}.{}.", header("webhook-id"), header("webhook-timestamp"));
-        mac.update(signed.as_bytes());
-        mac.update(&body);
-        let expected = format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()));
-        assert_eq!(header("webhook-signature"), expected);
-        (header("webhook-id").to_owned(), serde_json::from_slice(&body).unwrap())
-    }
-
-    async fn next_of(&mut self, secret: &str, kind: &str) -> Value {
-        loop {
-            let (_, told) = self.next(secret).await;
-            if told["type"] == kind {
-                return told;
-            }
-        }
-    }
-
-    fn has_more(&mut self) -> bool {
-        self.heard.try_recv().is_ok()
-    }
-}
 
 async fn server(targets: Targets) -> Server {
     let webhooks = WebhookTargets { allow_private_targets: true, allow_http: true };
@@ -232,4 +168,207 @@ async fn private_addresses_and_plain_http_are_refused_unless_configured() {
     }
     let odd = json!({ "url": "https://example.org/", "events": ["room.exploded"] });
     eve.post("/webhooks", &odd).await.refused(422, "invalid");
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_is_told_nothing_until_its_webhook_is_enabled() {
+    let server = server(ANYWHERE).await;
+    let (ada, eve) = (server.user("ada").await, server.user("eve").await);
+    let code = ada.room().await;
+    let mut receiver = Receiver::answering(vec![StatusCode::GONE]).await;
+    let body = json!({ "url": receiver.url, "events": ["message.sent"] });
+    let (id, secret) = hook(&ada, &body).await;
+    let path = format!("/webhooks/{id}");
+    let shown = ada.get(&path).await.expect(200);
+    assert!(shown["disabled_at"].is_null() && shown["disabled_reason"].is_null(), "{shown}");
+    ada.say(&code, "one").await.expect(201);
+    let (_, told) = receiver.next(&secret).await;
+    assert_eq!(told["data"]["msg_content"], "one");
+    until("it is disabled", async || {
+        let shown = ada.get(&path).await.expect(200);
+        shown["disabled_at"].is_string() && shown["disabled_reason"] == "gone"
+    })
+    .await;
+    assert_eq!(ada.get("/webhooks").await.expect(200)["data"][0]["disabled_reason"], "gone");
+    ada.say(&code, "two").await.expect(201);
+    let dead = deliveries(&ada, id).await.pop().unwrap();
+    assert_eq!((&dead["state"], &dead["status"]), (&json!("dead"), &json!(410)), "{dead}");
+    let again = format!("{path}/deliveries/{}/retry", dead["n"]);
+    ada.post(&again, &json!({})).await.refused(403, "forbidden");
+    let enable = json!({ "enabled": true });
+    eve.patch(&path, &enable).await.refused(404, "not_found");
+    assert!(ada.patch(&path, &enable).await.expect(200)["disabled_at"].is_null());
+    ada.say(&code, "three").await.expect(201);
+    let (_, told) = receiver.next(&secret).await;
+    assert_eq!(told["data"]["msg_content"], "three", "what came in between is told to nobody");
+    ada.post(&again, &json!({})).await.expect(202);
+    let (_, told) = receiver.next(&secret).await;
+    assert_eq!(told["data"]["msg_content"], "one", "unless it is asked for");
+    let off = ada.patch(&path, &json!({ "enabled": false })).await.expect(200);
+    assert_eq!(off["disabled_reason"], "asked");
+    ada.say(&code, "four").await.expect(201);
+    ada.patch(&path, &enable).await.expect(200);
+    ada.say(&code, "five").await.expect(201);
+    assert_eq!(receiver.next(&secret).await.1["data"]["msg_content"], "five");
+    let texts: Vec<Value> = deliveries(&ada, id).await;
+    assert_eq!(texts.len(), 3, "{texts:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_receiver_that_is_gone_is_given_up() {
+    let server = server(ANYWHERE).await;
+    let ada = server.user("ada").await;
+    let code = ada.room().await;
+    let answers = vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::GONE];
+    let mut receiver = Receiver::answering(answers).await;
+    let body = json!({ "url": receiver.url, "events": ["message.sent"] });
+    let (id, secret) = hook(&ada, &body).await;
+    for text in ["one", "two", "three"] {
+        ada.say(&code, text).await.expect(201);
+    }
+    receiver.next(&secret).await;
+    until("all wait", async || {
+        let all = deliveries(&ada, id).await;
+        all.len() == 3 && all.iter().all(|one| one["state"] == "pending")
+    })
+    .await;
+    server.pass(15);
+    receiver.next(&secret).await;
+    until("all are given up", async || {
+        let all = deliveries(&ada, id).await;
+        let disabled = |one: &Value| one["error"] == "the webhook is disabled";
+        all.iter().all(|one| one["state"] == "dead") && all[..2].iter().all(disabled)
+    })
+    .await;
+    assert!(!receiver.has_more());
+}
+
+#[tokio::test]
+async fn a_webhook_is_tried_out() {
+    let server = server(ANYWHERE).await;
+    let (ada, eve) = (server.user("ada").await, server.user("eve").await);
+    let mut receiver = Receiver::start(0).await;
+    let body = json!({ "url": receiver.url, "events": ["room.closed"] });
+    let (id, secret) = hook(&ada, &body).await;
+    let test = format!("/webhooks/{id}/test");
+    eve.post(&test, &json!({})).await.refused(404, "not_found");
+    for _ in 0..2 {
+        ada.post(&test, &json!({})).await.expect(204);
+    }
+    let (first, told) = receiver.next(&secret).await;
+    assert_eq!((&told["type"], &told["data"]["webhook_id"]), (&json!("webhook.test"), &json!(id)));
+    assert_ne!(receiver.next(&secret).await.0, first);
+    until("both are delivered", async || {
+        let all = deliveries(&ada, id).await;
+        let arrived = |one: &Value| one["state"] == "delivered" && one["room_id"].is_null();
+        all.len() == 2 && all.iter().all(arrived)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rotated_secret_signs_beside_the_new_one_for_a_day() {
+    let server = server(ANYWHERE).await;
+    let (ada, eve) = (server.user("ada").await, server.user("eve").await);
+    let code = ada.room().await;
+    let mut receiver = Receiver::start(0).await;
+    let body = json!({ "url": receiver.url, "events": ["message.sent"] });
+    let (id, old) = hook(&ada, &body).await;
+    let rotate = format!("/webhooks/{id}/rotate-secret");
+    eve.post(&rotate, &json!({})).await.refused(404, "not_found");
+    let rotated = ada.post(&rotate, &json!({})).await.expect(200);
+    let new = rotated["secret"].as_str().unwrap();
+    assert_ne!(new, old);
+    assert!(rotated["former_secret_until"].is_string());
+    ada.say(&code, "one").await.expect(201);
+    receiver.next_signed(&[new, &old]).await;
+    server.pass(86_401);
+    let again = server.anonymous().log_in("ada", crate::client::PASSWORD).await.expect(201);
+    let ada = server.with_token(again["token"].as_str().unwrap());
+    assert!(ada.get(&format!("/webhooks/{id}")).await.expect(200)["former_secret_until"].is_null());
+    ada.say(&code, "two").await.expect(201);
+    receiver.next_signed(&[new]).await;
+}
+
+/// Complaints elsewhere: left without joined, counts below zero, nothing about those who only waited.
+#[tokio::test]
+async fn who_waits_and_goes_never_joined_and_never_left() {
+    let server = server(ANYWHERE).await;
+    let ada = server.user("ada").await;
+    let mut receiver = Receiver::start(0).await;
+    let events = [
+        "participant.waiting",
+        "participant.joined",
+        "participant.left",
+        "participant.join_aborted",
+    ];
+    let (_, secret) = hook(&ada, &json!({ "url": receiver.url, "events": events })).await;
+    let room = ada.post("/rooms", &json!({ "lobby": true })).await.expect(201);
+    let people = format!("/rooms/{}/participants", room["room_code"].as_str().unwrap());
+    let mut ids = Vec::new();
+    for (name, fate) in [("bob", "leaves"), ("eve", "refused"), ("joe", "deletes"), ("zoe", "in")] {
+        let client = server.user(name).await;
+        let id = client.id().await;
+        client.post(&people, &json!({})).await.expect(202);
+        let admission = format!("{people}/{id}/admission");
+        match fate {
+            "leaves" => drop(client.delete(&format!("{people}/me")).await.expect(204)),
+            "refused" => drop(ada.put(&admission, &json!({ "admit": false })).await.expect(204)),
+            "deletes" => {
+                let goodbye = json!({ "password": crate::client::PASSWORD });
+                let request = client.request(reqwest::Method::DELETE, "/users/me").json(&goodbye);
+                client.send(request).await.expect(204);
+            }
+            _ => {
+                ada.put(&admission, &json!({ "admit": true })).await.expect(204);
+                client.delete(&format!("{people}/me")).await.expect(204);
+            }
+        }
+        ids.push(id);
+    }
+    let owner = ada.id().await;
+    let expected = [
+        ("participant.joined", owner, 1, Value::Null),
+        ("participant.waiting", ids[0], 1, Value::Null),
+        ("participant.join_aborted", ids[0], 1, json!("left")),
+        ("participant.waiting", ids[1], 1, Value::Null),
+        ("participant.join_aborted", ids[1], 1, json!("removed")),
+        ("participant.waiting", ids[2], 1, Value::Null),
+        ("participant.join_aborted", ids[2], 1, json!("account_deleted")),
+        ("participant.waiting", ids[3], 1, Value::Null),
+        ("participant.joined", ids[3], 2, Value::Null),
+        ("participant.left", ids[3], 1, json!("left")),
+    ];
+    for (kind, user, inside, reason) in expected {
+        let (_, told) = receiver.next(&secret).await;
+        let data = &told["data"];
+        assert_eq!(told["type"], kind, "{told}");
+        assert_eq!((&data["user_id"], &data["participants"]), (&json!(user), &json!(inside)));
+        assert_eq!(data["reason"], reason, "{told}");
+    }
+    // Who listens hears of the same people in the same order.
+    let of = |n: usize, kinds: [&str; 2]| kinds.map(|kind| (kind.to_owned(), ids[n]));
+    let mut expected = vec![("joined".to_owned(), owner)];
+    expected.extend(of(0, ["joined", "left"]));
+    expected.extend(of(1, ["joined", "removed"]));
+    expected.extend(of(2, ["joined", "left"]));
+    expected.extend(of(3, ["joined", "admitted"]));
+    expected.push(("left".to_owned(), ids[3]));
+    let code = room["room_code"].as_str().unwrap();
+    assert_eq!(heard_of_people(&ada, code, expected.len()).await, expected);
+}
+
+/// The first entries of a room's sequence: what somebody did, and who.
+async fn heard_of_people(client: &Client, code: &str, count: usize) -> Vec<(String, u64)> {
+    let mut socket = client.socket(code, "?after=0").await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < count {
+        let message = socket.next().await.unwrap();
+        if message["seq"].is_null() {
+            continue;
+        }
+        let kind = message["type"].as_str().unwrap().trim_start_matches("participant_").to_owned();
+        heard.push((kind, message["data"]["rp_user_id"].as_u64().unwrap()));
+    }
+    heard
 }

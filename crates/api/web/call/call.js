@@ -26,8 +26,8 @@ const TYPING_EVERY_MS = 2000;
 
 /**
  * Says `room`, `people`, `chat` and `captions` (detail: the row and whether it is new and live),
- * `dropped` (detail: which and the id), `partials`, `typing`, `signal`, `degraded`, `state`,
- * `missing` (what there is can't be loaded just now), `loaded`, `end`.
+ * `dropped` (detail: which and the id), `forgot` (texts are gone), `anew` (all rows are), `partials`, `typing`, `signal`,
+ * `degraded`, `state`, `missing` (what there is can't be loaded just now), `loaded`, `end`.
  */
 export class Call extends EventTarget {
   /** @param {any} room as the server gives it */
@@ -73,6 +73,7 @@ export class Call extends EventTarget {
     this.socket = new LiveSocket(this.code);
     this.socket.addEventListener('message', (e) => this.take(/** @type {CustomEvent} */ (e).detail));
     this.socket.addEventListener('fresh', () => this.load(signal).catch((fault) => this.refused(fault)));
+    this.socket.addEventListener('reset', () => this.beginAnew(signal).catch((fault) => this.refused(fault)));
     for (const type of ['state', 'end']) {
       this.socket.addEventListener(type, (e) => this.say(type, /** @type {CustomEvent} */ (e).detail));
     }
@@ -204,6 +205,11 @@ export class Call extends EventTarget {
   feed({ type, data }) {
     if (type.startsWith('message')) return this.put('chat', data, type === 'message');
     if (type.startsWith('transcript')) return this.put('captions', data, type === 'transcript');
+    if (type === 'texts_erased') return this.forget((row) => row.user_id === data.user_id, { user_id: null });
+    if (type === 'texts_expired') {
+      const content = data.kind === 'message' ? 'msg_content' : 'ts_content';
+      return this.forget((row) => content in row && row.created_at < data.before);
+    }
     if (type === 'room_closed') return this.socket.end('closed');
     if (type.startsWith('participant') || type.startsWith('consent')) {
       this.say('moved', { type, data });
@@ -236,6 +242,32 @@ export class Call extends EventTarget {
     const [id] = rows.keys();
     rows.delete(id);
     this.say('dropped', { which, id });
+  }
+
+  /** Takes texts away that are gone from the server for good. @param {(row: ChatRow | CaptionRow) => boolean} meant @param {object} [also] what else changes */
+  forget(meant, also = {}) {
+    for (const row of this.chat.values()) {
+      if (!meant(row)) continue;
+      Object.assign(row, also, { msg_content: null });
+      this.say('chat', { row, live: false });
+    }
+    for (const row of this.captions.values()) {
+      if (!meant(row)) continue;
+      Object.assign(row, also, { ts_content: null });
+      this.say('captions', { row, live: false });
+    }
+    this.say('forgot');
+  }
+
+  /** Drops every row, since nothing tells any more what became of those that are not loaded again. @param {AbortSignal} signal */
+  beginAnew(signal) {
+    this.chat.clear();
+    this.captions.clear();
+    this.newest = { chat: 0, captions: 0 };
+    this.mixed.clear();
+    this.partials.clear();
+    for (const type of ['partials', 'anew']) this.say(type);
+    return this.load(signal);
   }
 
   sweep() {

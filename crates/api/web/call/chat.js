@@ -42,6 +42,7 @@ class Chat extends View {
     this.append(tools, this.empty, this.list.element, this.typing, this.fault, form);
     for (const row of this.call.ordered('chat').values()) this.show(row, false);
     this.listen(this.call, 'chat', (e) => this.show(e.detail.row, e.detail.live));
+    this.listen(this.call, 'anew', () => this.clear());
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.chat)));
     this.listen(this.call, 'people', () => this.again());
     this.listen(this.call, 'dropped', ({ detail }) => detail.which === 'chat' && displace(this.shown, detail.id));
@@ -63,6 +64,12 @@ class Chat extends View {
     const closed = this.call.room.state === 'closed';
     this.input.disabled = closed;
     if (closed) this.input.placeholder = t('chat.closed');
+  }
+
+  clear() {
+    this.shown.clear();
+    fill(this.list.items);
+    this.empty.hidden = false;
   }
 
   again() {

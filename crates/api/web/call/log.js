@@ -1,7 +1,7 @@
 // Why: final captions for screen readers and braille displays: a log that only ever grows, told in
 // sips rather than word by word. Unfinished captions never reach it.
 
-import { View, define, h } from '../lib/dom.js';
+import { View, define, fill, h } from '../lib/dom.js';
 import { t } from '../lib/i18n.js';
 import { prefs } from '../lib/prefs.js';
 import { UNSURE, sure } from './captions.js';
@@ -25,6 +25,13 @@ class CaptionLog extends View {
       const set = prefs().captions;
       if (live && row.ts_content && sure(row, set) && set.announce) this.waiting.push(row);
     });
+    // Which words are whose is not known here: what was erased goes with all that was told.
+    for (const type of ['forgot', 'anew']) {
+      this.listen(this.call, type, () => {
+        this.waiting = [];
+        fill(this);
+      });
+    }
     const timer = setInterval(() => this.tell(), SIP_MS);
     this.onleave(() => clearInterval(timer));
   }

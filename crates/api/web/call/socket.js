@@ -22,8 +22,9 @@ const REFUSALS = /** @type {Record<number, string>} */ ({ 401: 'logged_out', 403
 
 /**
  * Says `state` (detail `connecting` | `online` | `waiting` | `ended`), `message` (detail a `Message`),
- * `fresh` (nothing to resume from: load everything) and `end` (detail the reason: `logged_out`,
- * `removed`, `waiting` (sent back to the lobby), `blocked`, `closed`).
+ * `fresh` (nothing to resume from: load everything), `reset` (what is known may be out of date: drop it,
+ * load everything) and `end` (detail the reason: `logged_out`, `removed`, `waiting` (sent back to the
+ * lobby), `blocked`, `closed`).
  */
 export class LiveSocket extends EventTarget {
   /** @param {string} code the room's */
@@ -128,7 +129,7 @@ export class LiveSocket extends EventTarget {
     if (message.kind === 'ready') this.seq = message.seq;
     if (message.kind === 'reset') {
       this.seq = message.seq;
-      this.dispatchEvent(new Event('fresh'));
+      this.dispatchEvent(new Event('reset'));
       return;
     }
     this.dispatchEvent(new CustomEvent('message', { detail: message }));

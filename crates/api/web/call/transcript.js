@@ -49,6 +49,9 @@ class Transcript extends View {
     this.listen(this.call, 'captions', (e) => this.fits(e.detail.row) && this.show(e.detail.row, e.detail.live));
     this.listen(this.call, 'dropped', ({ detail }) => detail.which === 'captions' && displace(this.shown, detail.id));
     for (const type of ['missing', 'loaded']) this.listen(this.call, type, () => this.blank());
+    // What was found is the server's, and may be more than the call's own rows.
+    this.listen(this.call, 'forgot', () => this.query && this.redraw());
+    this.listen(this.call, 'anew', () => this.redraw());
     this.listen(this.call, 'earlier', () => this.list.more(Boolean(this.call.earlier.captions)));
     this.listen(this.call, 'people', () => { this.fillSpeakers(); this.redraw(); });
     this.input.disabled = this.call.room.state === 'closed';

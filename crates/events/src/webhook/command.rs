@@ -14,6 +14,10 @@ use crate::state::State;
 pub enum WebhookCommand {
     CreateWebhook(manage::CreateWebhook),
     DeleteWebhook(manage::DeleteWebhook),
+    DisableWebhook(manage::DisableWebhook),
+    EnableWebhook(manage::EnableWebhook),
+    RotateSecret(manage::RotateSecret),
+    TestWebhook(manage::TestWebhook),
     RetryDelivery(manage::RetryDelivery),
 }
 
@@ -27,6 +31,10 @@ impl WebhookCommand {
         match self {
             Self::CreateWebhook(command) => command.decide(state, actor, stamp),
             Self::DeleteWebhook(command) => command.decide(state, actor),
+            Self::DisableWebhook(command) => command.decide(state, actor),
+            Self::EnableWebhook(command) => command.decide(state, actor),
+            Self::RotateSecret(command) => command.decide(state, actor),
+            Self::TestWebhook(command) => command.decide(state, actor),
             Self::RetryDelivery(command) => command.decide(state, actor),
         }
     }

@@ -14,6 +14,10 @@ use crate::user::payloads;
 pub enum WebhookEvent {
     Created(Created),
     Deleted(Deleted),
+    Disabled(Disabled),
+    Enabled(Enabled),
+    SecretRotated(SecretRotated),
+    TestRequested(TestRequested),
     RetryRequested(RetryRequested),
 }
 
@@ -36,6 +40,38 @@ payloads! {
     /// No more, of nothing that was not delivered yet either.
     Deleted {
         /// Which.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+    }
+    /// No more, until it is enabled again; of nothing that was not delivered yet either.
+    Disabled {
+        /// Which.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+        /// Why.
+        reason: Disabling,
+    }
+    /// From here on again; of nothing that happened in between.
+    Enabled {
+        /// Which.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+    }
+    /// Deliveries are signed with another secret; for a day with the former one too.
+    SecretRotated {
+        /// Which.
+        webhook_id: WebhookId,
+        /// Whose.
+        user_id: UserId,
+        /// The new one.
+        secret: Personal,
+    }
+    /// Something shall be delivered, so that it is seen whether it arrives.
+    TestRequested {
+        /// To which webhook.
         webhook_id: WebhookId,
         /// Whose.
         user_id: UserId,
@@ -64,6 +100,30 @@ pub enum Scope {
     All,
 }
 
+/// Why a webhook was disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Disabling {
+    /// Somebody who manages it asked for it.
+    Asked,
+    /// Its receiver answered 410 Gone.
+    Gone,
+}
+
+impl Disabling {
+    /// As the API spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// What a delivery tells that somebody asked for to see whether it arrives.
+pub const TEST: &str = "webhook.test";
+
 /// What a receiver can be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -75,10 +135,14 @@ pub enum Notice {
     RoomClosed,
     #[serde(rename = "room.deleted")]
     RoomDeleted,
+    #[serde(rename = "participant.waiting")]
+    ParticipantWaiting,
     #[serde(rename = "participant.joined")]
     ParticipantJoined,
     #[serde(rename = "participant.left")]
     ParticipantLeft,
+    #[serde(rename = "participant.join_aborted")]
+    JoinAborted,
     #[serde(rename = "message.sent")]
     MessageSent,
     #[serde(rename = "message.edited")]
@@ -91,12 +155,14 @@ pub enum Notice {
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::RoomCreated,
         Self::RoomClosed,
         Self::RoomDeleted,
+        Self::ParticipantWaiting,
         Self::ParticipantJoined,
         Self::ParticipantLeft,
+        Self::JoinAborted,
         Self::MessageSent,
         Self::MessageEdited,
         Self::MessageDeleted,
@@ -109,8 +175,10 @@ impl Notice {
             Self::RoomCreated => "room.created",
             Self::RoomClosed => "room.closed",
             Self::RoomDeleted => "room.deleted",
+            Self::ParticipantWaiting => "participant.waiting",
             Self::ParticipantJoined => "participant.joined",
             Self::ParticipantLeft => "participant.left",
+            Self::JoinAborted => "participant.join_aborted",
             Self::MessageSent => "message.sent",
             Self::MessageEdited => "message.edited",
             Self::MessageDeleted => "message.deleted",
@@ -122,13 +190,23 @@ impl Notice {
 impl WebhookEvent {
     /// The personal fields, under the owner's own key.
     pub fn personal(&mut self) -> Vec<PersonalField<'_>> {
+        let sealed = |user, row: WebhookId, name, field| {
+            let (scope, label) = (KeyScope::User(user), label(name, row.get()));
+            PersonalField { scope, label, field }
+        };
         match self {
-            Self::Created(e) => {
-                let (scope, row) = (KeyScope::User(e.user_id), e.webhook_id.get());
-                let sealed = |name, field| PersonalField { scope, label: label(name, row), field };
-                vec![sealed("webhook.url", &mut e.url), sealed("webhook.secret", &mut e.secret)]
+            Self::Created(e) => vec![
+                sealed(e.user_id, e.webhook_id, "webhook.url", &mut e.url),
+                sealed(e.user_id, e.webhook_id, "webhook.secret", &mut e.secret),
+            ],
+            Self::SecretRotated(e) => {
+                vec![sealed(e.user_id, e.webhook_id, "webhook.secret", &mut e.secret)]
             }
-            Self::Deleted(_) | Self::RetryRequested(_) => Vec::new(),
+            Self::Deleted(_)
+            | Self::Disabled(_)
+            | Self::Enabled(_)
+            | Self::TestRequested(_)
+            | Self::RetryRequested(_) => Vec::new(),
         }
     }
 
@@ -136,7 +214,12 @@ impl WebhookEvent {
     pub(crate) fn created(&self) -> Option<command::Created> {
         match self {
             Self::Created(e) => Some(command::Created::Webhook(e.webhook_id)),
-            Self::Deleted(_) | Self::RetryRequested(_) => None,
+            Self::Deleted(_)
+            | Self::Disabled(_)
+            | Self::Enabled(_)
+            | Self::SecretRotated(_)
+            | Self::TestRequested(_)
+            | Self::RetryRequested(_) => None,
         }
     }
 
@@ -145,6 +228,10 @@ impl WebhookEvent {
         match self {
             Self::Created(e) => e.user_id,
             Self::Deleted(e) => e.user_id,
+            Self::Disabled(e) => e.user_id,
+            Self::Enabled(e) => e.user_id,
+            Self::SecretRotated(e) => e.user_id,
+            Self::TestRequested(e) => e.user_id,
             Self::RetryRequested(e) => e.user_id,
         }
     }

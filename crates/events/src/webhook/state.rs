@@ -4,10 +4,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Created, Notice, Scope, WebhookEvent};
+use super::event::{Created, Disabling, Notice, Scope, WebhookEvent};
 use crate::id::{RoomId, UserId, WebhookId};
 use crate::sealed::Personal;
 use crate::time::Timestamp;
+
+/// A secret that was rotated away still signs for this many seconds, beside the new one.
+pub const ROTATION_S: i64 = 86_400;
 
 /// One webhook.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,19 @@ pub struct Webhook {
     pub events: Vec<Notice>,
     /// Since when.
     pub created_at: Timestamp,
+    /// Since when and why nothing is delivered.
+    pub disabled: Option<(Timestamp, Disabling)>,
+    /// The secret before the last rotation.
+    pub former: Option<Former>,
+}
+
+/// A secret on its way out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Former {
+    /// Sealed under the owner's key.
+    pub secret: Personal,
+    /// It signs until then.
+    pub until: Timestamp,
 }
 
 /// All webhooks.
@@ -78,7 +94,17 @@ impl Webhooks {
                     }
                 }
             }
-            WebhookEvent::RetryRequested(_) => {}
+            WebhookEvent::Disabled(e) => {
+                self.edit(e.webhook_id, |webhook| webhook.disabled = Some((at, e.reason)));
+            }
+            WebhookEvent::Enabled(e) => {
+                self.edit(e.webhook_id, |webhook| webhook.disabled = None);
+            }
+            WebhookEvent::SecretRotated(e) => self.edit(e.webhook_id, |webhook| {
+                let secret = std::mem::replace(&mut webhook.secret, e.secret.clone());
+                webhook.former = Some(Former { secret, until: at.plus_seconds(ROTATION_S) });
+            }),
+            WebhookEvent::TestRequested(_) | WebhookEvent::RetryRequested(_) => {}
         }
     }
 
@@ -90,8 +116,16 @@ impl Webhooks {
             scope: e.scope,
             events: e.events.clone(),
             created_at: at,
+            disabled: None,
+            former: None,
         };
         self.insert(e.webhook_id, webhook);
+    }
+
+    fn edit(&mut self, id: WebhookId, change: impl FnOnce(&mut Webhook)) {
+        if let Some(webhook) = self.by_id.get_mut(&id) {
+            change(webhook);
+        }
     }
 
     fn insert(&mut self, id: WebhookId, webhook: Webhook) {

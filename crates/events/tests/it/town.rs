@@ -108,6 +108,26 @@ fn of_lock(state: &State, user: UserId, now: Timestamp) -> Command {
     }
 }
 
+fn of_webhook(state: &State, what: u8, room: RoomId, other: u8, serial: u64) -> Command {
+    let webhook = pick(state.webhooks.iter().map(|(id, _)| id), other);
+    let webhook = webhook.unwrap_or(WebhookId::new(7));
+    match what {
+        18 => manage::CreateWebhook {
+            url: Clear::new("https://example.org/"),
+            secret: Clear::new("secret"),
+            scope: if other.is_multiple_of(2) { Scope::Own } else { Scope::Room(room) },
+            events: Notice::ALL.to_vec(),
+        }
+        .into(),
+        19 => manage::DeleteWebhook { webhook }.into(),
+        20 => manage::DisableWebhook { webhook }.into(),
+        21 => manage::EnableWebhook { webhook }.into(),
+        22 => manage::RotateSecret { webhook, secret: Clear::new("other") }.into(),
+        23 => manage::TestWebhook { webhook }.into(),
+        _ => manage::RetryDelivery { webhook, delivery: serial }.into(),
+    }
+}
+
 fn of_user(
     state: &State,
     what: u8,
@@ -122,23 +142,8 @@ fn of_user(
     let token_id = token_of(user).map_or(TokenId::new(7), |token| token.id);
     let password_hash = Clear::new("hash");
     let ((username, username_digest), (email, email_digest)) = (name(other), address(other / 8));
-    match what % 21 {
-        18 => manage::CreateWebhook {
-            url: Clear::new("https://example.org/"),
-            secret: Clear::new("secret"),
-            scope: if other.is_multiple_of(2) { Scope::Own } else { Scope::Room(room) },
-            events: Notice::ALL.to_vec(),
-        }
-        .into(),
-        19 => {
-            let webhook = pick(state.webhooks.iter().map(|(id, _)| id), other);
-            manage::DeleteWebhook { webhook: webhook.unwrap_or(WebhookId::new(7)) }.into()
-        }
-        20 => {
-            let webhook = pick(state.webhooks.iter().map(|(id, _)| id), other);
-            let webhook = webhook.unwrap_or(WebhookId::new(7));
-            manage::RetryDelivery { webhook, delivery: serial }.into()
-        }
+    match what % 25 {
+        18..25 => of_webhook(state, what % 25, room, other, serial),
         0..3 => {
             let bootstrap = other.is_multiple_of(4);
             register::Register {

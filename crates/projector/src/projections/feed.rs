@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{Datelike as _, NaiveDate};
 use events::room::RoomEvent;
 use events::user::UserEvent;
 use events::{Event, MessageId, ParticipantId, Position, RoomId, Timestamp, TranscriptId, UserId};
@@ -32,7 +33,8 @@ record! {
         kind: FeedKind,
         /// When.
         created_at: Timestamp,
-        /// The row it is about, in the table that the kind names.
+        /// The row it is about, in the table that the kind names; for texts that expired the first
+        /// day whose are kept, counted from 0001-01-01.
         ref_id: Option<u64>,
         /// The participant it is about.
         user_id: Option<UserId>,
@@ -57,6 +59,13 @@ pub enum FeedKind {
     ConsentChanged,
     RoomChanged,
     RoomClosed,
+    TextsErased,
+    /// Of chat.
+    #[serde(rename = "texts_expired")]
+    MessagesExpired,
+    /// Of the transcript.
+    #[serde(rename = "texts_expired")]
+    TranscriptsExpired,
 }
 
 text_fields! {
@@ -74,6 +83,9 @@ text_fields! {
         ConsentChanged => "consent_changed",
         RoomChanged => "room_changed",
         RoomClosed => "room_closed",
+        TextsErased => "texts_erased",
+        MessagesExpired => "messages_expired",
+        TranscriptsExpired => "transcripts_expired",
     }
 }
 
@@ -86,7 +98,7 @@ pub struct FeedEntry {
     #[serde(rename = "type")]
     pub kind: FeedKind,
     /// The row it is about as it is now, with the tables' column names; only the ids when the row
-    /// is gone.
+    /// is gone. Of texts that are gone, whose or from before which day.
     pub data: serde_json::Value,
 }
 
@@ -95,6 +107,11 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
         Event::User(UserEvent::Deleted(e)) => {
             for (room, user) in work.rooms_with(e.user_id) {
                 about_participant(work, FeedKind::ParticipantLeft, room, user, at);
+            }
+            if e.erase_content {
+                for room in work.rooms_with_texts_of(e.user_id) {
+                    work.feed(room, FeedKind::TextsErased, None, Some(e.user_id), at);
+                }
             }
         }
         Event::User(_) | Event::Webhook(_) => {}
@@ -148,7 +165,18 @@ fn apply_room(work: &mut Work, event: &RoomEvent, at: At) {
             work.feed(room, K::RoomChanged, None, None, at);
         }
         RoomEvent::Closed(_) => work.feed(room, K::RoomClosed, None, None, at),
-        RoomEvent::Deleted(_) | RoomEvent::TextsExpired(_) => {}
+        RoomEvent::TextsExpired(e) => {
+            let days = [
+                (K::MessagesExpired, e.messages_before),
+                (K::TranscriptsExpired, e.transcripts_before),
+            ];
+            for (kind, before) in days {
+                if let Some(day) = before.map(|day| u64::try_from(day.num_days_from_ce())) {
+                    work.feed(room, kind, day.ok(), None, at);
+                }
+            }
+        }
+        RoomEvent::Deleted(_) => {}
     }
 }
 
@@ -193,15 +221,17 @@ impl Store {
     }
 
     async fn named_by(&self, room: RoomId, rows: &[FeedRow]) -> Result<Named, StoreError> {
-        let mut ids = [Vec::new(), Vec::new(), Vec::new()];
+        let (mut messages, mut transcripts, mut participants) = (vec![], vec![], vec![]);
         let mut about_room = false;
         for row in rows {
-            match row.kind.table() {
-                Some(table) => ids[table as usize].extend(row.ref_id),
-                None => about_room = true,
+            match row.kind.about() {
+                About::Message => messages.extend(row.ref_id),
+                About::Transcript => transcripts.extend(row.ref_id),
+                About::Participant => participants.extend(row.ref_id),
+                About::Room => about_room = true,
+                About::Author | About::Days(_) => {}
             }
         }
-        let [messages, transcripts, participants] = ids;
         let messages: Vec<MessageRow> = self.find_all("id", messages).await?;
         let transcripts: Vec<TranscriptRow> = self.find_all("id", transcripts).await?;
         let participants: Vec<ParticipantRow> = self.find_all("id", participants).await?;
@@ -216,27 +246,38 @@ impl Store {
     }
 }
 
-/// Where the rows lie that entries name.
+/// What entries are about.
 #[derive(Debug, Clone, Copy)]
-enum NamedTable {
+enum About {
+    /// A row of `message`.
     Message,
+    /// A row of `transcript`.
     Transcript,
+    /// A row of `room_participant`.
     Participant,
+    /// The room itself.
+    Room,
+    /// All texts of one user.
+    Author,
+    /// All texts of a kind from before a day.
+    Days(&'static str),
 }
 
 impl FeedKind {
-    /// `None` is the room itself.
-    fn table(self) -> Option<NamedTable> {
+    fn about(self) -> About {
         match self {
-            Self::Message | Self::MessageEdited | Self::MessageDeleted => Some(NamedTable::Message),
-            Self::Transcript | Self::TranscriptRevised => Some(NamedTable::Transcript),
+            Self::Message | Self::MessageEdited | Self::MessageDeleted => About::Message,
+            Self::Transcript | Self::TranscriptRevised => About::Transcript,
             Self::ParticipantJoined
             | Self::ParticipantAdmitted
             | Self::ParticipantLeft
             | Self::ParticipantRemoved
             | Self::ParticipantSentBack
-            | Self::ConsentChanged => Some(NamedTable::Participant),
-            Self::RoomChanged | Self::RoomClosed => None,
+            | Self::ConsentChanged => About::Participant,
+            Self::RoomChanged | Self::RoomClosed => About::Room,
+            Self::TextsErased => About::Author,
+            Self::MessagesExpired => About::Days("message"),
+            Self::TranscriptsExpired => About::Days("transcript"),
         }
     }
 }
@@ -245,21 +286,27 @@ impl Named {
     fn entry(&self, row: &FeedRow) -> FeedEntry {
         let id = row.ref_id.unwrap_or_default();
         let room = row.room_id;
-        let (found, ids) = match row.kind.table() {
-            Some(NamedTable::Message) => {
+        let (found, ids) = match row.kind.about() {
+            About::Message => {
                 let id = MessageId::new(id);
                 (self.messages.get(&id.get()), json!({ "id": id, "room_id": room }))
             }
-            Some(NamedTable::Transcript) => {
+            About::Transcript => {
                 let id = TranscriptId::new(id);
                 (self.transcripts.get(&id.get()), json!({ "id": id, "room_id": room }))
             }
-            Some(NamedTable::Participant) => {
+            About::Participant => {
                 let id = row.ref_id.map(ParticipantId::new);
                 let ids = json!({ "id": id, "rp_user_id": row.user_id, "rp_room_id": room });
                 (id.and_then(|id| self.participants.get(&id.get())), ids)
             }
-            None => (self.room.as_ref(), json!({ "id": room })),
+            About::Room => (self.room.as_ref(), json!({ "id": room })),
+            About::Author => (None, json!({ "room_id": room, "user_id": row.user_id })),
+            About::Days(kind) => {
+                let days = i32::try_from(id).ok();
+                let before = days.and_then(NaiveDate::from_num_days_from_ce_opt);
+                (None, json!({ "room_id": room, "kind": kind, "before": before }))
+            }
         };
         FeedEntry { seq: row.seq, kind: row.kind, data: found.cloned().unwrap_or(ids) }
     }

@@ -6,7 +6,7 @@ use events::{Commit, Event, KeyScope, Personal, State};
 use serde_json::{Map, Value, json};
 use vault::{Vault, VaultError};
 
-use super::Context;
+use super::{Context, NOWHERE};
 use crate::outbox::Pending;
 
 /// The JSON of a delivery.
@@ -18,6 +18,11 @@ pub(crate) async fn body(
 ) -> Result<Vec<u8>, VaultError> {
     let time = commit.time;
     let mut data = Map::new();
+    if pending.room == NOWHERE {
+        data.insert("webhook_id".to_owned(), json!(pending.webhook));
+        let told = json!({ "type": pending.kind, "timestamp": time, "data": data });
+        return Ok(told.to_string().into_bytes());
+    }
     data.insert("room_id".to_owned(), json!(pending.room));
     if let Value::Object(context) = json!(pending.context) {
         data.extend(context);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on panics")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use decider::{Writer, system_clock};
@@ -101,8 +102,8 @@ impl World {
     }
 
     async fn room(&self, owner: Actor) -> RoomId {
-        let create =
-            Create { code: RoomCode::from_random(7), settings: events::room::Settings::default() };
+        let code = RoomCode::from_random(Uuid::new_v4().as_u128() as u64);
+        let create = Create { code, settings: events::room::Settings::default() };
         match self.send(owner, create).await {
             Some(Created::Room(room)) => room,
             other => panic!("expected a room, got {other:?}"),
@@ -182,6 +183,65 @@ async fn answer(mut stream: TcpStream, tell: mpsc::UnboundedSender<String>) -> s
         }
         if stream.read_buf(&mut bytes).await? == 0 {
             return Ok(());
+        }
+    }
+}
+
+/// Takes connections and never answers; counts those that are open.
+async fn silent() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let open = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&open);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let open = Arc::clone(&counted);
+            open.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut bytes = [0; 1024];
+                while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+    });
+    (url, open)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_answers_holds_up_no_other() {
+    for world in World::each("reactor a_receiver_that_never_answers_holds_up_no_other").await {
+        let ((slow, open), (url, mut told)) = (silent().await, receiver().await);
+        let (eve, ada) = (world.user("eve").await, world.user("ada").await);
+        for _ in 0..5 {
+            world.webhook(eve, &slow).await;
+        }
+        let webhook = world.webhook(ada, &url).await;
+        // More than could ever be under way at once.
+        for _ in 0..30 {
+            let (room, text) = (world.room(eve).await, Clear::new("into the void"));
+            world.send(eve, SendMessage { room, text }).await;
+        }
+        let _reactor = world.reactor().await;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while open.load(Ordering::SeqCst) < 4 {
+            assert!(tokio::time::Instant::now() < deadline, "not in time");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let rooms = [world.room(ada).await, world.room(ada).await];
+        for n in 0..10 {
+            let text = Clear::new(format!("{n}"));
+            world.send(ada, SendMessage { room: rooms[n % 2], text }).await;
+        }
+        world.until_delivered(webhook, 10).await;
+        let under_way = open.load(Ordering::SeqCst);
+        assert!(under_way <= 4, "{under_way} deliveries of one owner are under way");
+        let mut heard = Vec::new();
+        while let Ok(text) = told.try_recv() {
+            heard.push(text.parse::<usize>().unwrap());
+        }
+        for parity in [0, 1] {
+            let of_room: Vec<_> = heard.iter().filter(|n| *n % 2 == parity).copied().collect();
+            assert_eq!(of_room, (parity..10).step_by(2).collect::<Vec<_>>(), "the room's order");
         }
     }
 }

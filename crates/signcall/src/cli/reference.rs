@@ -161,6 +161,10 @@ fn the_routes_are_in_the_reference() {
             .unwrap();
         text.push_str(&rows);
     }
+    text.push_str("\n## What webhooks are told\n\n| `type` | when |\n|---|---|\n");
+    for (kind, webhook) in document["webhooks"].as_object().unwrap() {
+        writeln!(text, "| `{kind}` | {} |", webhook["post"]["summary"].as_str().unwrap()).unwrap();
+    }
     text.push_str("\n## Problem codes\n\n| code | status |\n|---|---|\n");
     for (code, statuses) in codes(document) {
         writeln!(text, "| `{code}` | {} |", statuses.join(", ")).unwrap();

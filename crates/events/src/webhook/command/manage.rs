@@ -1,8 +1,8 @@
-//! Making webhooks, ending them, and asking for a delivery once more.
+//! Making webhooks, stopping and ending them, and asking for a delivery once more.
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Actor, Decision, Rejection, Stamp};
+use crate::command::{Actor, Decision, Rejection, Stamp, SystemRole};
 use crate::event::Event;
 use crate::id::{UserId, WebhookId};
 use crate::room::command::{acting_user, owned_room};
@@ -10,7 +10,10 @@ use crate::sealed::{Clear, Personal};
 use crate::state::State;
 use crate::subject::Subject;
 use crate::user::command::existing;
-use crate::webhook::event::{Created, Deleted, Notice, RetryRequested, Scope, WebhookEvent};
+use crate::webhook::event::{
+    Created, Deleted, Disabled, Disabling, Enabled, Notice, RetryRequested, Scope, SecretRotated,
+    TestRequested, WebhookEvent,
+};
 
 /// Most webhooks of one user.
 pub const WEBHOOKS_MAX: usize = 20;
@@ -34,6 +37,36 @@ pub struct CreateWebhook {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DeleteWebhook {
     /// Which.
+    pub webhook: WebhookId,
+}
+
+/// Tell it nothing until it is enabled again. The reactor asks when the receiver says that it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DisableWebhook {
+    /// Which.
+    pub webhook: WebhookId,
+}
+
+/// Tell it again, from here on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EnableWebhook {
+    /// Which.
+    pub webhook: WebhookId,
+}
+
+/// Sign with another secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RotateSecret {
+    /// Which.
+    pub webhook: WebhookId,
+    /// The new one.
+    pub secret: Clear,
+}
+
+/// Deliver something, to see whether it arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TestWebhook {
+    /// To which.
     pub webhook: WebhookId,
 }
 
@@ -102,9 +135,54 @@ impl DeleteWebhook {
     }
 }
 
+impl DisableWebhook {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let webhook_id = self.webhook;
+        let found = state.webhooks.get(webhook_id);
+        let (user_id, reason) = if actor == Actor::System(SystemRole::Reactor) {
+            let owner = found.map(|webhook| webhook.owner);
+            (owner.ok_or(Rejection::NotFound("webhook"))?, Disabling::Gone)
+        } else {
+            (managed(state, actor, webhook_id)?, Disabling::Asked)
+        };
+        let disabled = Disabled { webhook_id, user_id, reason };
+        let changes = found.is_some_and(|webhook| webhook.disabled.is_none());
+        Ok(changed(user_id, changes.then_some(WebhookEvent::Disabled(disabled))))
+    }
+}
+
+impl EnableWebhook {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let (webhook_id, user_id) = (self.webhook, managed(state, actor, self.webhook)?);
+        let found = state.webhooks.get(webhook_id);
+        let enabled = Enabled { webhook_id, user_id };
+        let changes = found.is_some_and(|webhook| webhook.disabled.is_some());
+        Ok(changed(user_id, changes.then_some(WebhookEvent::Enabled(enabled))))
+    }
+}
+
+impl RotateSecret {
+    pub(crate) fn decide(&self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let (webhook_id, user_id) = (self.webhook, managed(state, actor, self.webhook)?);
+        let secret = Personal::from_clear(&self.secret);
+        let rotated = SecretRotated { webhook_id, user_id, secret };
+        Ok(of_owner(user_id, WebhookEvent::SecretRotated(rotated)))
+    }
+}
+
+impl TestWebhook {
+    pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
+        let (webhook_id, user_id) = (self.webhook, managed(state, actor, self.webhook)?);
+        check_enabled(state, webhook_id)?;
+        let requested = TestRequested { webhook_id, user_id };
+        Ok(of_owner(user_id, WebhookEvent::TestRequested(requested)))
+    }
+}
+
 impl RetryDelivery {
     pub(crate) fn decide(self, state: &State, actor: Actor) -> Result<Decision, Rejection> {
         let (webhook_id, user_id) = (self.webhook, managed(state, actor, self.webhook)?);
+        check_enabled(state, webhook_id)?;
         let requested = RetryRequested { webhook_id, user_id, delivery: self.delivery };
         Ok(of_owner(user_id, WebhookEvent::RetryRequested(requested)))
     }
@@ -116,6 +194,20 @@ fn managed(state: &State, actor: Actor, webhook: WebhookId) -> Result<UserId, Re
     let owner = state.webhooks.get(webhook).map(|webhook| webhook.owner);
     let admin = existing(state, user)?.is_admin;
     owner.filter(|owner| admin || *owner == user).ok_or(Rejection::NotFound("webhook"))
+}
+
+fn check_enabled(state: &State, webhook: WebhookId) -> Result<(), Rejection> {
+    if state.webhooks.get(webhook).is_some_and(|webhook| webhook.disabled.is_some()) {
+        let detail = "this webhook is disabled; enable it first".to_owned();
+        return Err(Rejection::Forbidden(detail));
+    }
+    Ok(())
+}
+
+/// No event means that it already is as asked.
+fn changed(user: UserId, event: Option<WebhookEvent>) -> Decision {
+    let events = event.into_iter().map(Event::Webhook).collect();
+    Decision { subject: Subject::User(user), events, created: None }
 }
 
 fn of_owner(user: UserId, event: WebhookEvent) -> Decision {
@@ -157,6 +249,50 @@ mod tests {
         town.when(by(ada), RetryDelivery { webhook: id, delivery: 1 }).unwrap();
         town.when(by(root), delete).unwrap();
         assert_eq!(town.refused(by(ada), delete), Rejection::NotFound("webhook"));
+    }
+
+    #[test]
+    fn one_that_is_gone_is_told_nothing_until_it_is_enabled() {
+        let mut town = Scenario::new();
+        let (ada, eve) = (Actor::User(town.user("Ada")), Actor::User(town.user("Eve")));
+        let webhook = WebhookId::new(town.made(ada, create(Scope::Own)));
+        let (disable, enable) = (DisableWebhook { webhook }, EnableWebhook { webhook });
+        assert_eq!(town.refused(eve, disable), Rejection::NotFound("webhook"));
+        assert!(town.when(ada, enable).unwrap().events.is_empty(), "it is enabled");
+        let reactor = Actor::System(SystemRole::Reactor);
+        assert_eq!(town.when(reactor, disable).unwrap().events.len(), 1);
+        let now = town.now();
+        let disabled = |town: &Scenario| town.state().webhooks.get(webhook).unwrap().disabled;
+        assert_eq!(disabled(&town), Some((now, Disabling::Gone)));
+        assert!(town.when(ada, disable).unwrap().events.is_empty(), "it is disabled already");
+        let refused = town.refused(ada, RetryDelivery { webhook, delivery: 1 });
+        assert!(refused.to_string().contains("enable it first"), "{refused}");
+        assert_eq!(town.refused(ada, TestWebhook { webhook }), refused);
+        assert_eq!(town.refused(eve, enable), Rejection::NotFound("webhook"));
+        town.when(ada, enable).unwrap();
+        assert_eq!(disabled(&town), None);
+        town.when(ada, TestWebhook { webhook }).unwrap();
+        town.when(ada, disable).unwrap();
+        assert_eq!(disabled(&town), Some((now, Disabling::Asked)));
+        let nowhere = DisableWebhook { webhook: WebhookId::new(7) };
+        assert_eq!(town.refused(reactor, nowhere), Rejection::NotFound("webhook"));
+    }
+
+    #[test]
+    fn a_rotated_secret_still_counts_for_a_day() {
+        let mut town = Scenario::new();
+        let (ada, eve) = (Actor::User(town.user("Ada")), Actor::User(town.user("Eve")));
+        let webhook = WebhookId::new(town.made(ada, create(Scope::Own)));
+        let rotate = |secret: &str| RotateSecret { webhook, secret: Clear::new(secret) };
+        assert_eq!(town.refused(eve, rotate("x")), Rejection::NotFound("webhook"));
+        for secret in ["second", "third"] {
+            let before = town.state().webhooks.get(webhook).unwrap().secret.clone();
+            town.when(ada, rotate(secret)).unwrap();
+            let found = town.state().webhooks.get(webhook).unwrap();
+            assert_eq!(found.secret, Personal::from_clear(&Clear::new(secret)));
+            let until = town.now().plus_seconds(crate::webhook::ROTATION_S);
+            assert_eq!(found.former, Some(crate::webhook::Former { secret: before, until }));
+        }
     }
 
     #[test]
