@@ -149,12 +149,15 @@ impl VaultError {
     pub fn is_full(&self) -> bool {
         /// SQLite's primary code, and PostgreSQL's.
         const SQLITE_FULL: u32 = 13;
+        /// SQLite's code when there is no space even for what its readers share.
+        const SQLITE_IOERR_SHMSIZE: u32 = 4874;
         const POSTGRES_FULL: &str = "53100";
         let Self::Database(error) = self else { return false };
         let Some(code) = error.as_database_error().and_then(sqlx::error::DatabaseError::code)
         else {
             return false;
         };
-        code == POSTGRES_FULL || code.parse().is_ok_and(|code: u32| code & 0xff == SQLITE_FULL)
+        let sqlite = |code: u32| code & 0xff == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE;
+        code == POSTGRES_FULL || code.parse().is_ok_and(sqlite)
     }
 }

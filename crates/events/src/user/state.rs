@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{TokenIssued, TokenKind, UserEvent};
+use super::event::{Registered, TokenIssued, TokenKind, UserEvent};
 use crate::id::{NameDigest, ParticipantId, RoomId, TokenDigest, TokenId, UserId};
 use crate::sealed::Personal;
 use crate::time::Timestamp;
@@ -170,32 +170,7 @@ impl Users {
     /// Takes one event in.
     pub fn evolve(&mut self, event: &UserEvent, at: Timestamp) {
         match event {
-            UserEvent::Registered(e) => {
-                self.by_username.insert(e.username_digest, e.user_id);
-                self.by_email.insert(e.email_digest, e.user_id);
-                self.admins += usize::from(e.is_admin);
-                self.by_id.insert(
-                    e.user_id,
-                    User {
-                        username: e.username.clone(),
-                        username_digest: e.username_digest,
-                        email: e.email.clone(),
-                        email_digest: e.email_digest,
-                        password_hash: e.password_hash.clone(),
-                        passwords: 1,
-                        is_admin: e.is_admin,
-                        guest_of: e.guest_of,
-                        display_name: None,
-                        standing: Standing::Good,
-                        failed_login_attempts: 0,
-                        login_locked_until: None,
-                        reset: None,
-                        tokens: Vec::new(),
-                        created_at: at,
-                        last_seen: at,
-                    },
-                );
-            }
+            UserEvent::Registered(e) => self.register(e, at),
             UserEvent::TokenIssued(e) => self.issue(e, at),
             UserEvent::TokenRevoked(e) => self.revoke(e.user_id, |token| token.id == e.token_id),
             UserEvent::TokensRevoked(e) => {
@@ -243,6 +218,33 @@ impl Users {
             // Told to whoever asks what was done; nothing is decided by it.
             UserEvent::ModelTaught(_) => {}
         }
+    }
+
+    fn register(&mut self, e: &Registered, at: Timestamp) {
+        self.by_username.insert(e.username_digest, e.user_id);
+        self.by_email.insert(e.email_digest, e.user_id);
+        self.admins += usize::from(e.is_admin);
+        self.by_id.insert(
+            e.user_id,
+            User {
+                username: e.username.clone(),
+                username_digest: e.username_digest,
+                email: e.email.clone(),
+                email_digest: e.email_digest,
+                password_hash: e.password_hash.clone(),
+                passwords: 1,
+                is_admin: e.is_admin,
+                guest_of: e.guest_of,
+                display_name: None,
+                standing: Standing::Good,
+                failed_login_attempts: 0,
+                login_locked_until: None,
+                reset: None,
+                tokens: Vec::new(),
+                created_at: at,
+                last_seen: at,
+            },
+        );
     }
 
     /// A guest came into the room under this name.
