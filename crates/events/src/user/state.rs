@@ -123,6 +123,13 @@ impl User {
     }
 }
 
+/// A link that is still about is good no more.
+fn drop_reset(user: &mut User, by_reset: &mut HashMap<TokenDigest, UserId>) {
+    if let Some(reset) = user.reset.take() {
+        by_reset.remove(&reset.digest);
+    }
+}
+
 impl Users {
     /// The user of that id.
     pub fn get(&self, id: UserId) -> Option<&User> {
@@ -199,9 +206,7 @@ impl Users {
                     user.email = e.email.clone();
                     user.email_digest = e.email_digest;
                     // A link lies in the mailbox of the address that is left.
-                    if let Some(reset) = user.reset.take() {
-                        self.by_reset.remove(&reset.digest);
-                    }
+                    drop_reset(user, &mut self.by_reset);
                 }
             }
             UserEvent::TokenRenewed(_)
@@ -275,9 +280,7 @@ impl Users {
             UserEvent::PasswordChanged(e) => {
                 user.password_hash = e.password_hash.clone();
                 user.passwords = user.passwords.saturating_add(1);
-                if let Some(reset) = user.reset.take() {
-                    self.by_reset.remove(&reset.digest);
-                }
+                drop_reset(user, &mut self.by_reset);
             }
             UserEvent::PasswordRehashed(e) => user.password_hash = e.password_hash.clone(),
             UserEvent::ResetRequested(e) => {
@@ -298,9 +301,7 @@ impl Users {
             UserEvent::Blocked(e) => {
                 user.standing = Standing::Blocked { reason: e.reason.clone() };
                 // Else it would be good again after an unblock, and tell a stranger of the block.
-                if let Some(reset) = user.reset.take() {
-                    self.by_reset.remove(&reset.digest);
-                }
+                drop_reset(user, &mut self.by_reset);
             }
             UserEvent::Unblocked(_) => {
                 user.standing = Standing::Good;
