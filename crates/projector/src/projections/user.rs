@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use events::user::{TokenIssued, TokenKind, UserEvent};
+use events::user::{Registered, TokenIssued, TokenKind, UserEvent};
 use events::{Event, Timestamp, TokenDigest, TokenId, UserId};
 
 use super::{At, text};
@@ -71,26 +71,7 @@ pub(crate) fn apply(work: &mut Work, event: &Event, at: At) {
 fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
     match event {
         UserEvent::Registered(e) => {
-            let mut row = UserRow {
-                id: e.user_id,
-                username: text(&e.username).unwrap_or_else(|| placeholder(e.user_id)),
-                email: text(&e.email).unwrap_or_else(|| placeholder(e.user_id)),
-                password_hash: text(&e.password_hash).unwrap_or_default(),
-                last_seen: at.time,
-                is_admin: e.is_admin,
-                is_blocked: false,
-                failed_login_attempts: 0,
-                created_at: at.time,
-                token: None,
-                token_expiration: None,
-                token_id: None,
-                login_locked_until: None,
-                is_guest: e.guest_of.is_some(),
-                block_reason: None,
-                folded: None,
-            };
-            row.fold();
-            work.users.insert(e.user_id, row);
+            work.users.insert(e.user_id, UserRow::registered(e, at));
         }
         UserEvent::Deleted(e) => {
             work.users.remove(&e.user_id);
@@ -143,6 +124,30 @@ fn apply_user(work: &mut Work, event: &UserEvent, at: At) {
 }
 
 impl UserRow {
+    /// As it is when the user has just registered.
+    fn registered(e: &Registered, at: At) -> Self {
+        let mut row = Self {
+            id: e.user_id,
+            username: text(&e.username).unwrap_or_else(|| placeholder(e.user_id)),
+            email: text(&e.email).unwrap_or_else(|| placeholder(e.user_id)),
+            password_hash: text(&e.password_hash).unwrap_or_default(),
+            last_seen: at.time,
+            is_admin: e.is_admin,
+            is_blocked: false,
+            failed_login_attempts: 0,
+            created_at: at.time,
+            token: None,
+            token_expiration: None,
+            token_id: None,
+            login_locked_until: None,
+            is_guest: e.guest_of.is_some(),
+            block_reason: None,
+            folded: None,
+        };
+        row.fold();
+        row
+    }
+
     /// Folds name and address anew.
     pub(crate) fn fold(&mut self) {
         self.folded = Some(search::fold(&format!("{}\n{}", self.username, self.email)));
