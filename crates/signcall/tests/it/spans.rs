@@ -216,7 +216,9 @@ async fn what_the_reactor_does_and_the_server_by_itself_is_traced_too() {
     let named = |name: &str| &spans.iter().find(|told| told.span.name == name).unwrap().span;
     assert_eq!(named("deliver").parent_span_id, named("append").span_id);
     assert_eq!(texts(&named("deliver").attributes)["signcall.outcome"], "delivered");
-    // That somebody was there is written down some seconds later, of the server's own accord.
+    // A wrong password is written down a moment later, of the server's own accord.
+    let wrong = json!({ "username": "ada", "password": "not the one of ada" });
+    assert_eq!(ada.post("/tokens", wrong).await.0, 401);
     let own = |taken: &Taken| {
         let due = taken.spans.iter().find(|told| told.span.name == "due")?;
         Some((due.service.clone(), hex::encode(&due.span.trace_id)))
