@@ -50,7 +50,7 @@ export type Delivery = {
   event_id: string;
   n: number;
   next_attempt_at: Time | null;
-  room_id: Id;
+  room_id: Id | null;
   state: "pending" | "delivered" | "dead";
   status: number | null;
   type: string;
@@ -116,9 +116,9 @@ export type Goodbye = {
   password: string;
 };
 
-/** What a guest wants to be called; those who are logged in send nothing. */
+/** What a guest wants to be called, and may when coming back; users send nothing. */
 export type GuestName = {
-  display_name?: string;
+  display_name?: string | null;
 };
 
 /** A guest's place, and the token for it. */
@@ -151,10 +151,194 @@ export type KeptLandmarks = {
   stream: string;
 };
 
+/** The last words of an event stream. */
+export type LiveClose = {
+  data: {
+    code: number;
+    reason: string;
+    reconnect: boolean;
+  };
+  ephemeral: true;
+  type: "close";
+};
+
+/** Frames of one's own were left out. */
+export type LiveDegraded = {
+  data: {
+    reason: string;
+    user_id: Id;
+  };
+  ephemeral: true;
+  type: "degraded";
+};
+
+/** What was wrong with something that came over the socket. */
+export type LiveError = {
+  data: Problem;
+  ephemeral: true;
+  type: "error";
+};
+
+/** What became of frames that came over the socket. */
+export type LiveFrames = {
+  data: FramesTaken;
+  ephemeral: true;
+  type: "frames";
+};
+
+/** One's own frames are read up to there. */
+export type LiveFramesDone = {
+  data: {
+    done_seq: number;
+    stream: string;
+    user_id: Id;
+  };
+  ephemeral: true;
+  type: "frames.done";
+};
+
+/** What has a `seq` belongs to the room's sequence, which has no gap; what is `ephemeral` does not. Names that a reader does not know are to be passed over. */
+export type LiveMessage = LiveMessageEntry | LiveTranscriptEntry | LiveParticipantEntry | LiveRoomEntry | LiveTextsErased | LiveTextsExpired | LiveReady | LiveReset | LiveClose | LivePartial | LiveSigning | LiveFramesDone | LiveDegraded | LiveTyping | LiveSignal | LivePong | LiveFrames | LiveError;
+
+/** An entry of the room's sequence. */
+export type LiveMessageEntry = {
+  data: Message | {
+    id: Id;
+    room_id: Id;
+  };
+  seq: number;
+  type: "message" | "message_edited" | "message_deleted";
+};
+
+/** A caption that may still change, as its recognizer tells it. */
+export type LivePartial = {
+  data: Record<string, unknown>;
+  ephemeral: true;
+  type: "partial";
+};
+
+/** An entry of the room's sequence. */
+export type LiveParticipantEntry = {
+  data: {
+    admission: "admitted" | "waiting";
+    consent: "none" | "captions" | "captions_and_keeping";
+    display_name?: string | null;
+    id: Id;
+    joined_at: Time;
+    language: string | null;
+    model: string | null;
+    rp_room_id: Id;
+    rp_user_id: Id;
+    username: string | null;
+  } | {
+    id: Id | null;
+    rp_room_id: Id;
+    rp_user_id: Id;
+  };
+  seq: number;
+  type: "participant_joined" | "participant_admitted" | "participant_left" | "participant_removed" | "participant_sent_back" | "consent_changed";
+};
+
+/** The answer to a ping. */
+export type LivePong = {
+  ephemeral: true;
+  type: "pong";
+};
+
+/** Everything up to here was sent; what follows is live. */
+export type LiveReady = {
+  data: {
+    seq: number;
+  };
+  ephemeral: true;
+  type: "ready";
+};
+
+/** What was missed can't be sent any more: begin anew from here. */
+export type LiveReset = {
+  data: {
+    messages: Array<Message>;
+    participants: Array<Participant>;
+    room: Room;
+    seq: number;
+    transcripts: Array<Transcript>;
+  };
+  ephemeral: true;
+  type: "reset";
+};
+
+/** An entry of the room's sequence. */
+export type LiveRoomEntry = {
+  data: Room;
+  seq: number;
+  type: "room_changed" | "room_closed";
+};
+
+/** WebRTC signalling of another participant. */
+export type LiveSignal = {
+  data: {
+    payload: unknown;
+    user_id: Id;
+  };
+  ephemeral: true;
+  type: "signal";
+};
+
+/** Somebody begins or stops to sign. */
+export type LiveSigning = {
+  data: {
+    active: boolean;
+    user_id: Id;
+  };
+  ephemeral: true;
+  type: "signing";
+};
+
+/** An entry of the room's sequence. */
+export type LiveTextsErased = {
+  data: {
+    room_id: Id;
+    user_id: Id;
+  };
+  seq: number;
+  type: "texts_erased";
+};
+
+/** An entry of the room's sequence. */
+export type LiveTextsExpired = {
+  data: {
+    before: string;
+    kind: "message" | "transcript";
+    room_id: Id;
+  };
+  seq: number;
+  type: "texts_expired";
+};
+
+/** An entry of the room's sequence. */
+export type LiveTranscriptEntry = {
+  data: Transcript | {
+    id: Id;
+    room_id: Id;
+  };
+  seq: number;
+  type: "transcript" | "transcript_revised";
+};
+
+/** Somebody types. */
+export type LiveTyping = {
+  data: {
+    user_id: Id;
+  };
+  ephemeral: true;
+  type: "typing";
+};
+
 /** A chat message. */
 export type Message = {
   created_at: Time;
   deleted_at: Time | null;
+  deleted_by: Id | null;
   edited_at: Time | null;
   id: Id;
   msg_content: string | null;
@@ -163,12 +347,55 @@ export type Message = {
   user_id: Id | null;
 };
 
+/** A chat message was taken back */
+export type MessageDeletedDelivery = {
+  data: {
+    id: Id;
+    room_code: string;
+    room_id: Id;
+    user_id?: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "message.deleted";
+};
+
+/** A chat message has another text */
+export type MessageEditedDelivery = {
+  data: {
+    id: Id;
+    msg_content: string | null;
+    revision: number;
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "message.edited";
+};
+
 /** A text that the message has had. */
 export type MessageRevision = {
   created_at: Time;
   message_id: Id;
   msg_content: string | null;
   revision: number;
+};
+
+/** A chat message was sent */
+export type MessageSentDelivery = {
+  data: {
+    id: Id;
+    msg_content: string | null;
+    revision: number;
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "message.sent";
 };
 
 /** A chat message. */
@@ -201,6 +428,7 @@ export type NewPassword = {
 /** How a room starts. */
 export type NewRoom = {
   capacity?: number | null;
+  guest_history?: boolean | null;
   guests?: boolean | null;
   language?: string | null;
   lobby?: boolean | null;
@@ -227,7 +455,7 @@ export type NewUser = {
 /** Whom to tell of what; everything, unless said. */
 export type NewWebhook = {
   all_rooms?: boolean;
-  events?: Array<"room.created" | "room.closed" | "room.deleted" | "participant.joined" | "participant.left" | "message.sent" | "message.edited" | "message.deleted" | "transcript.final"> | null;
+  events?: Array<"room.created" | "room.closed" | "room.deleted" | "participant.waiting" | "participant.joined" | "participant.left" | "participant.join_aborted" | "message.sent" | "message.edited" | "message.deleted" | "transcript.final"> | null;
   room_code?: string | null;
   url: string;
 };
@@ -236,7 +464,10 @@ export type NewWebhook = {
 export type NewWebhookAnswer = {
   all_rooms: boolean;
   created_at: Time;
-  events: Array<"room.created" | "room.closed" | "room.deleted" | "participant.joined" | "participant.left" | "message.sent" | "message.edited" | "message.deleted" | "transcript.final">;
+  disabled_at: Time | null;
+  disabled_reason: "asked" | "gone" | null;
+  events: Array<"room.created" | "room.closed" | "room.deleted" | "participant.waiting" | "participant.joined" | "participant.left" | "participant.join_aborted" | "message.sent" | "message.edited" | "message.deleted" | "transcript.final">;
+  former_secret_until: Time | null;
   id: Id;
   room_code: string | null;
   room_id: Id | null;
@@ -260,6 +491,62 @@ export type Participant = {
   rp_room_id: Id;
   rp_user_id: Id;
   username: string | null;
+};
+
+/** Somebody who waited in the lobby went, or was refused */
+export type ParticipantJoinAbortedDelivery = {
+  data: {
+    participants: number;
+    reason: "left" | "removed" | "sent_back" | "account_deleted";
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "participant.join_aborted";
+};
+
+/** Somebody is in the room */
+export type ParticipantJoinedDelivery = {
+  data: {
+    display_name?: string | null;
+    participants: number;
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "participant.joined";
+};
+
+/** Somebody who was in the room is not any more */
+export type ParticipantLeftDelivery = {
+  data: {
+    participants: number;
+    reason: "left" | "removed" | "sent_back" | "account_deleted";
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "participant.left";
+};
+
+/** Somebody waits in the lobby */
+export type ParticipantWaitingDelivery = {
+  data: {
+    display_name?: string | null;
+    participants: number;
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "participant.waiting";
 };
 
 /** Whether somebody has a socket or an event stream open. */
@@ -305,6 +592,7 @@ export type ResetPassword = {
 export type Room = {
   capacity: number;
   created_at: Time;
+  guest_history: boolean;
   guests: boolean;
   id: Id;
   language: string | null;
@@ -320,6 +608,7 @@ export type Room = {
 /** What is left out stays; null for `retention_days` keeps texts for ever, null for `model` and `language` means any. */
 export type RoomChanges = {
   capacity?: number | null;
+  guest_history?: boolean | null;
   guests?: boolean | null;
   language?: string | null;
   lobby?: boolean | null;
@@ -327,6 +616,40 @@ export type RoomChanges = {
   model?: string | null;
   owner_id?: Id | null;
   retention_days?: number | null;
+};
+
+/** A call is over */
+export type RoomClosedDelivery = {
+  data: {
+    room_code: string;
+    room_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "room.closed";
+};
+
+/** A room was made */
+export type RoomCreatedDelivery = {
+  data: {
+    room_code: string;
+    room_id: Id;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "room.created";
+};
+
+/** A room is gone with everything in it */
+export type RoomDeletedDelivery = {
+  data: {
+    room_code: string;
+    room_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "room.deleted";
 };
 
 /** A segment with the name of its speaker. */
@@ -407,6 +730,26 @@ export type Transcript = {
   user_id: Id | null;
 };
 
+/** A caption is final, or was typed */
+export type TranscriptFinalDelivery = {
+  data: {
+    confidence: number | null;
+    end_ms: number;
+    id: Id;
+    kind: "gloss" | "fingerspelling" | "typed";
+    model: string | null;
+    room_code: string;
+    room_id: Id;
+    segment_id: string;
+    start_ms: number;
+    ts_content: string | null;
+    user_id: Id;
+    username: string | null;
+  };
+  timestamp: Time;
+  type: "transcript.final";
+};
+
 /** A text that the segment has had. */
 export type TranscriptRevision = {
   created_at: Time;
@@ -437,12 +780,43 @@ export type User = {
 export type Webhook = {
   all_rooms: boolean;
   created_at: Time;
-  events: Array<"room.created" | "room.closed" | "room.deleted" | "participant.joined" | "participant.left" | "message.sent" | "message.edited" | "message.deleted" | "transcript.final">;
+  disabled_at: Time | null;
+  disabled_reason: "asked" | "gone" | null;
+  events: Array<"room.created" | "room.closed" | "room.deleted" | "participant.waiting" | "participant.joined" | "participant.left" | "participant.join_aborted" | "message.sent" | "message.edited" | "message.deleted" | "transcript.final">;
+  former_secret_until: Time | null;
   id: Id;
   room_code: string | null;
   room_id: Id | null;
   url: string | null;
   user_id: Id;
+};
+
+/** Whether it is told anything. */
+export type WebhookEnabling = {
+  enabled: boolean;
+};
+
+/** Somebody tries the webhook out */
+export type WebhookTestDelivery = {
+  data: {
+    webhook_id: Id;
+  };
+  timestamp: Time;
+  type: "webhook.test";
+};
+
+/** A message with the name of its author. */
+export type Written = {
+  created_at: Time;
+  deleted_at: Time | null;
+  deleted_by: Id | null;
+  edited_at: Time | null;
+  id: Id;
+  msg_content: string | null;
+  revision: number;
+  room_id: Id;
+  user_id: Id | null;
+  username?: string | null;
 };
 
 /** What goes with a request. */
@@ -542,6 +916,16 @@ export abstract class Routes {
     return this.request('PUT', `/rooms/${encodeURIComponent(code)}/captions/me`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
   }
 
+  /** Export the chat as JSON. For: those who are in the room, and those who watch over it. */
+  getRoomsCodeChatJson(code: string, options: { minPosition?: number } = {}): Promise<Array<Written>> {
+    return this.request('GET', `/rooms/${encodeURIComponent(code)}/chat.json`, { headers: { 'Min-Position': options.minPosition } });
+  }
+
+  /** Export the chat as plain text. For: those who are in the room, and those who watch over it. */
+  getRoomsCodeChatTxt(code: string, options: { minPosition?: number } = {}): Promise<void> {
+    return this.request('GET', `/rooms/${encodeURIComponent(code)}/chat.txt`, { headers: { 'Min-Position': options.minPosition } });
+  }
+
   /** End the call. For: the room's owner, and administrators. */
   postRoomsCodeClose(code: string, body: Nothing = {}, options: { ifMatch?: string; idempotencyKey?: string } = {}): Promise<void> {
     return this.request('POST', `/rooms/${encodeURIComponent(code)}/close`, { headers: { 'If-Match': options.ifMatch, 'Idempotency-Key': options.idempotencyKey }, json: body });
@@ -571,7 +955,7 @@ export abstract class Routes {
     return this.request('POST', `/rooms/${encodeURIComponent(code)}/messages`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
   }
 
-  /** Delete one's message. For: those who are in the room. */
+  /** Delete one's message, or as owner anybody's. For: those who are in the room. */
   deleteRoomsCodeMessagesId(code: string, id: number, body: Nothing = {}, options: { ifMatch?: string; idempotencyKey?: string } = {}): Promise<void> {
     return this.request('DELETE', `/rooms/${encodeURIComponent(code)}/messages/${encodeURIComponent(id)}`, { headers: { 'If-Match': options.ifMatch, 'Idempotency-Key': options.idempotencyKey }, json: body });
   }
@@ -620,6 +1004,11 @@ export abstract class Routes {
   /** Let somebody in, or not. For: the room's owner, and administrators. */
   putRoomsCodeParticipantsUserIdAdmission(code: string, userId: number, body: Admittance, options: { idempotencyKey?: string } = {}): Promise<void> {
     return this.request('PUT', `/rooms/${encodeURIComponent(code)}/participants/${encodeURIComponent(userId)}/admission`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
+  }
+
+  /** Send somebody back to the lobby. For: the room's owner, and administrators. */
+  postRoomsCodeParticipantsUserIdLobby(code: string, userId: number, body: Nothing = {}, options: { idempotencyKey?: string } = {}): Promise<void> {
+    return this.request('POST', `/rooms/${encodeURIComponent(code)}/participants/${encodeURIComponent(userId)}/lobby`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
   }
 
   /** See who is connected. For: those who are in the room, and those who watch over it. */
@@ -812,6 +1201,11 @@ export abstract class Routes {
     return this.request('GET', `/webhooks/${encodeURIComponent(id)}`);
   }
 
+  /** Disable a webhook, or enable it again. For: the room's owner, and administrators. */
+  patchWebhooksId(id: number, body: WebhookEnabling, options: { idempotencyKey?: string } = {}): Promise<Webhook> {
+    return this.request('PATCH', `/webhooks/${encodeURIComponent(id)}`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
+  }
+
   /** List deliveries. For: the room's owner, and administrators. */
   getWebhooksIdDeliveries(id: number, options: { limit?: number; after?: string; before?: string; minPosition?: number } = {}): Promise<{
     data: Array<Delivery>;
@@ -824,5 +1218,15 @@ export abstract class Routes {
   /** Deliver once more. For: the room's owner, and administrators. */
   postWebhooksIdDeliveriesNRetry(id: number, n: number, body: Nothing = {}, options: { idempotencyKey?: string } = {}): Promise<Delivery> {
     return this.request('POST', `/webhooks/${encodeURIComponent(id)}/deliveries/${encodeURIComponent(n)}/retry`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
+  }
+
+  /** Sign with another secret. For: the room's owner, and administrators. */
+  postWebhooksIdRotateSecret(id: number, body: Nothing = {}, options: { idempotencyKey?: string } = {}): Promise<NewWebhookAnswer> {
+    return this.request('POST', `/webhooks/${encodeURIComponent(id)}/rotate-secret`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
+  }
+
+  /** Try a webhook out. For: the room's owner, and administrators. */
+  postWebhooksIdTest(id: number, body: Nothing = {}, options: { idempotencyKey?: string } = {}): Promise<void> {
+    return this.request('POST', `/webhooks/${encodeURIComponent(id)}/test`, { headers: { 'Idempotency-Key': options.idempotencyKey }, json: body });
   }
 }

@@ -103,6 +103,22 @@ class Routes:
             json=body,
         )
 
+    def get_rooms_code_chat_json(self, code, *, min_position=None):
+        """Export the chat as JSON. For: those who are in the room, and those who watch over it."""
+        return self.request(
+            "GET",
+            f"/rooms/{quote(str(code), safe='')}/chat.json",
+            headers={"Min-Position": min_position},
+        )
+
+    def get_rooms_code_chat_txt(self, code, *, min_position=None):
+        """Export the chat as plain text. For: those who are in the room, and those who watch over it."""
+        return self.request(
+            "GET",
+            f"/rooms/{quote(str(code), safe='')}/chat.txt",
+            headers={"Min-Position": min_position},
+        )
+
     def post_rooms_code_close(self, code, body=None, *, if_match=None, idempotency_key=None):
         """End the call. For: the room's owner, and administrators."""
         return self.request(
@@ -151,7 +167,7 @@ class Routes:
         )
 
     def delete_rooms_code_messages_id(self, code, id, body=None, *, if_match=None, idempotency_key=None):
-        """Delete one's message. For: those who are in the room."""
+        """Delete one's message, or as owner anybody's. For: those who are in the room."""
         return self.request(
             "DELETE",
             f"/rooms/{quote(str(code), safe='')}/messages/{quote(str(id), safe='')}",
@@ -225,6 +241,15 @@ class Routes:
             f"/rooms/{quote(str(code), safe='')}/participants/{quote(str(user_id), safe='')}/admission",
             headers={"Idempotency-Key": idempotency_key},
             json=body,
+        )
+
+    def post_rooms_code_participants_user_id_lobby(self, code, user_id, body=None, *, idempotency_key=None):
+        """Send somebody back to the lobby. For: the room's owner, and administrators."""
+        return self.request(
+            "POST",
+            f"/rooms/{quote(str(code), safe='')}/participants/{quote(str(user_id), safe='')}/lobby",
+            headers={"Idempotency-Key": idempotency_key},
+            json=body if body is not None else {},
         )
 
     def get_rooms_code_presence(self, code):
@@ -472,6 +497,15 @@ class Routes:
         """See a webhook. For: the room's owner, and administrators."""
         return self.request("GET", f"/webhooks/{quote(str(id), safe='')}")
 
+    def patch_webhooks_id(self, id, body, *, idempotency_key=None):
+        """Disable a webhook, or enable it again. For: the room's owner, and administrators."""
+        return self.request(
+            "PATCH",
+            f"/webhooks/{quote(str(id), safe='')}",
+            headers={"Idempotency-Key": idempotency_key},
+            json=body,
+        )
+
     def get_webhooks_id_deliveries(self, id, *, limit=None, after=None, before=None, min_position=None):
         """List deliveries. For: the room's owner, and administrators."""
         return self.request(
@@ -486,6 +520,24 @@ class Routes:
         return self.request(
             "POST",
             f"/webhooks/{quote(str(id), safe='')}/deliveries/{quote(str(n), safe='')}/retry",
+            headers={"Idempotency-Key": idempotency_key},
+            json=body if body is not None else {},
+        )
+
+    def post_webhooks_id_rotate_secret(self, id, body=None, *, idempotency_key=None):
+        """Sign with another secret. For: the room's owner, and administrators."""
+        return self.request(
+            "POST",
+            f"/webhooks/{quote(str(id), safe='')}/rotate-secret",
+            headers={"Idempotency-Key": idempotency_key},
+            json=body if body is not None else {},
+        )
+
+    def post_webhooks_id_test(self, id, body=None, *, idempotency_key=None):
+        """Try a webhook out. For: the room's owner, and administrators."""
+        return self.request(
+            "POST",
+            f"/webhooks/{quote(str(id), safe='')}/test",
             headers={"Idempotency-Key": idempotency_key},
             json=body if body is not None else {},
         )
