@@ -80,6 +80,12 @@ impl Disk {
                     self.files.insert(to.clone(), file);
                 }
             }
+            // Nothing is written to a file with two names: each may as well be its own.
+            Op::Link { from, to } => {
+                if let Some(file) = self.files.get(from).cloned() {
+                    self.files.insert(to.clone(), file);
+                }
+            }
             Op::Ack(_) => {}
         }
     }
@@ -204,6 +210,10 @@ mod tests {
         assert_eq!(outcomes(&gone), [None, some("a")].into());
         let again = [&gone[..], &[write("f", "b"), sync()]].concat();
         assert_eq!(outcomes(&again), [some("a"), some("b")].into());
+        let placed = Op::Link { from: "g".into(), to: "f".into() };
+        let linked = [write("g", "a"), Op::Sync("g".into()), placed, Op::Unlink("g".into())];
+        assert_eq!(outcomes(&linked), [None, some("a")].into());
+        assert_eq!(outcomes(&[&linked[..], &[folder()]].concat()), [some("a")].into());
         let cut = Op::Truncate { path: "f".into(), length: 0 };
         assert_eq!(
             outcomes(&[write("f", "a"), sync(), folder(), cut]),

@@ -35,6 +35,13 @@ pub enum Op {
         /// After.
         to: String,
     },
+    /// A file got one more name.
+    Link {
+        /// The one it has.
+        from: String,
+        /// The new one.
+        to: String,
+    },
     /// Somebody was told that something is done.
     Ack(String),
 }
@@ -76,6 +83,7 @@ impl Recording {
                 ["S", path] => Op::Sync(path.to_owned()),
                 ["U", path] => Op::Unlink(path.to_owned()),
                 ["R", from, to] => Op::Rename { from: from.to_owned(), to: to.to_owned() },
+                ["L", from, to] => Op::Link { from: from.to_owned(), to: to.to_owned() },
                 _ => bail!("not a line of a recording: {line:?}"),
             });
         }

@@ -7,7 +7,7 @@
  * after it; what was acknowledged (the file "acked") is none of the disk's.
  *
  * A line each: "W path offset length\n" and the bytes; "T path length\n"; "S path\n" (a folder too);
- * "U path\n"; "R from to\n". Paths are relative to the folder and hold no blanks. */
+ * "U path\n"; "R from to\n"; "L from to\n". Paths are relative to the folder and hold no blanks. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -186,3 +186,20 @@ int rename(const char *from, const char *to) {
     pthread_mutex_unlock(&order);
     return done;
 }
+
+/* Of files in known places only: nothing here gives a folder. */
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags) {
+    REAL(int, "linkat", int, const char *, int, const char *, int);
+    char head[2 * PATH_MAX + 64];
+    const char *ours = below(from), *new_name = below(to);
+    pthread_mutex_lock(&order);
+    int done = fails(new_name) ? -1 : real(from_folder, from, to_folder, to, flags);
+    if (ours && new_name && done == 0) {
+        snprintf(head, sizeof head, "L %s %s\n", ours, new_name);
+        record(head, "", 0);
+    }
+    pthread_mutex_unlock(&order);
+    return done;
+}
+
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }

@@ -7,6 +7,7 @@ import { nameOf, written } from '../lib/format.js';
 import { t } from '../lib/i18n.js';
 import { oneAtATime, patiently } from '../lib/retry.js';
 import { session } from '../lib/session.js';
+import { forget } from './forget.js';
 import { LiveSocket } from './socket.js';
 import * as wire from './wire.js';
 
@@ -205,11 +206,7 @@ export class Call extends EventTarget {
   feed({ type, data }) {
     if (type.startsWith('message')) return this.put('chat', data, type === 'message');
     if (type.startsWith('transcript')) return this.put('captions', data, type === 'transcript');
-    if (type === 'texts_erased') return this.forget((row) => row.user_id === data.user_id, { user_id: null });
-    if (type === 'texts_expired') {
-      const content = data.kind === 'message' ? 'msg_content' : 'ts_content';
-      return this.forget((row) => content in row && row.created_at < data.before);
-    }
+    if (type.startsWith('texts')) return forget(this, { type, data });
     if (type === 'room_closed') return this.socket.end('closed');
     if (type.startsWith('participant') || type.startsWith('consent')) {
       this.say('moved', { type, data });
@@ -242,21 +239,6 @@ export class Call extends EventTarget {
     const [id] = rows.keys();
     rows.delete(id);
     this.say('dropped', { which, id });
-  }
-
-  /** Takes texts away that are gone from the server for good. @param {(row: ChatRow | CaptionRow) => boolean} meant @param {object} [also] what else changes */
-  forget(meant, also = {}) {
-    for (const row of this.chat.values()) {
-      if (!meant(row)) continue;
-      Object.assign(row, also, { msg_content: null });
-      this.say('chat', { row, live: false });
-    }
-    for (const row of this.captions.values()) {
-      if (!meant(row)) continue;
-      Object.assign(row, also, { ts_content: null });
-      this.say('captions', { row, live: false });
-    }
-    this.say('forgot');
   }
 
   /** Drops every row, since nothing tells any more what became of those that are not loaded again. @param {AbortSignal} signal */
