@@ -1,5 +1,5 @@
 //! Hostile bytes for everything that reads bytes from outside: `.pose` files, the live wire, JPEG
-//! frames, model files. Real and made-up inputs are changed in small ways; an input that is answered
+//! frames, model files, blocks of the log, typed text. Real and made-up inputs are changed in small ways; an input that is answered
 //! in a way not seen before joins those that are changed, so that the search goes on from there.
 //!
 //! What is looked for: a panic, an input that takes longer than any may, one that is taken and then
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+pub use seeds::of as seeds;
 pub use targets::Target;
 
 /// No input may take longer.

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz [pose|live|jpeg|model]… [--seconds N] [--seed S]`: hostile bytes for everything
+//! `cargo xtask fuzz [pose|live|jpeg|model|block|text]… [--seconds N] [--seed S]`: hostile bytes for everything
 //! that reads bytes from outside, so long for each. Exits with 1 when it found something; the input
 //! lies in `target/fuzz/` then.
 
@@ -34,9 +34,9 @@ fn run(args: &[String]) -> anyhow::Result<bool> {
         match arg.as_str() {
             "--seconds" => seconds = number()?,
             "--seed" => seed = number()?,
-            name => match Target::ALL.into_iter().find(|target| target.name() == name) {
+            name => match Target::named(name) {
                 Some(target) => targets.push(target),
-                None => bail!("{name:?} is none of pose, live, jpeg, model"),
+                None => bail!("{name:?} is none of pose, live, jpeg, model, block, text"),
             },
         }
     }

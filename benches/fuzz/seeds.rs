@@ -1,8 +1,10 @@
 //! Inputs to begin with: real ones where they are, and made-up ones of every form.
 
+use anyhow::Context as _;
 use clips::live_wire::{Confidence, Format, Number, Space};
 use clips::pose::{self, Version};
 use clips::{Frame, Image, live_wire};
+use events::{Block, Head, LogId};
 use recognizer::model::{Architecture, Input, landmarks, pixels};
 use recognizer::synthetic;
 use serde_json::json;
@@ -12,10 +14,25 @@ use crate::clipset::{self, Clipset};
 
 /// Real inputs of each kind.
 const REAL: usize = 24;
+/// What people type, or paste.
+const TEXTS: [&str; 10] = [
+    "Maria",
+    "Ma\u{df}e \u{130}\u{131}",
+    "\u{212b}ngstro\u{308}m",
+    "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",
+    "a\u{202e}b\u{200b}\u{fe0f}",
+    "maria@example.org",
+    "\u{e9}t\u{e9}@b\u{fc}cher.example",
+    "\u{1f44d}\u{1f3fd}\r\n\u{85}\t",
+    "\"quoted\" AND words* OR -minus ^2",
+    "\u{ff21}\u{fb01}\u{3a3}\u{3c2}",
+];
 
-pub(super) fn of(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
+/// What the search for a target begins with.
+pub fn of(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
     let frames = synthetic::sentence(&["hello"], 1)?;
-    Ok(match target {
+    let mut all = kept(target)?;
+    all.extend(match target {
         Target::Pose => {
             let mut all = made_poses(&frames);
             if let Ok(clips) = Clipset::read() {
@@ -27,7 +44,54 @@ pub(super) fn of(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
         Target::Live => live(&frames)?,
         Target::Jpeg => jpegs()?,
         Target::Model => models()?,
-    })
+        Target::Block => blocks()?,
+        Target::Text => TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect(),
+    });
+    Ok(all)
+}
+
+/// The corpus: few inputs that reach together all that hours of search have reached
+/// (`cargo xtask fuzz --coverage` finds more and packs them): each is its length in 4 bytes,
+/// little-endian, and its bytes.
+fn kept(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
+    let packed: &[u8] = match target {
+        Target::Pose => include_bytes!("corpus/pose"),
+        Target::Live => include_bytes!("corpus/live"),
+        Target::Jpeg => include_bytes!("corpus/jpeg"),
+        Target::Model => include_bytes!("corpus/model"),
+        Target::Block => include_bytes!("corpus/block"),
+        Target::Text => include_bytes!("corpus/text"),
+    };
+    let (mut rest, mut all) = (packed, Vec::new());
+    while let Some((length, bytes)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_le_bytes(*length) as usize;
+        let input = bytes.get(..length).context("the corpus is cut off; make it again")?;
+        all.push(input.to_vec());
+        rest = &bytes[length..];
+    }
+    Ok(all)
+}
+
+/// Every event ever shipped, alone in a commit, and all of them in one block.
+fn blocks() -> anyhow::Result<Vec<Vec<u8>>> {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/events/golden");
+    let mut lines = Vec::new();
+    for folder in std::fs::read_dir(&golden)? {
+        for file in std::fs::read_dir(folder?.path())? {
+            let event: serde_json::Value = serde_json::from_slice(&std::fs::read(file?.path())?)?;
+            let number = lines.len() as u128;
+            let line = json!({
+                "id": uuid::Uuid::from_u128(number), "time": "2026-01-01T00:00:00.000000Z",
+                "actor": "anonymous", "subject": "user.1", "correlationid": "one", "events": [event],
+            });
+            lines.push(line.to_string());
+        }
+    }
+    lines.sort();
+    let head = Head::empty(LogId::from_uuid(uuid::Uuid::nil()));
+    let mut all = vec![Block::build(&head, &lines).bytes, Block::build(&head, &lines[..2]).bytes];
+    all.extend(lines.into_iter().map(String::into_bytes));
+    Ok(all)
 }
 
 fn made_poses(frames: &[Frame]) -> Vec<Vec<u8>> {

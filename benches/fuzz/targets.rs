@@ -3,6 +3,9 @@
 use clips::live_wire::Frames;
 use clips::pose::Version;
 use clips::{Frame, Image, live_wire, pose};
+use events::sealed::Clear;
+use events::{Block, Commit, Position, text};
+use projector::Search;
 use recognizer::features::Senses;
 use recognizer::features::picture::Gray;
 use recognizer::model::library::trial;
@@ -19,6 +22,10 @@ pub enum Target {
     Jpeg,
     /// `model.json` and weights.
     Model,
+    /// Blocks of the log and single commits, as an import and a changed log bring them.
+    Block,
+    /// Names, addresses, bodies of text and searches, as people type them.
+    Text,
 }
 
 /// How an input was answered.
@@ -41,7 +48,13 @@ impl Answer {
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pose, Self::Live, Self::Jpeg, Self::Model];
+    pub const ALL: [Self; 6] =
+        [Self::Pose, Self::Live, Self::Jpeg, Self::Model, Self::Block, Self::Text];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|target| target.name() == name)
+    }
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -50,16 +63,20 @@ impl Target {
             Self::Live => "live",
             Self::Jpeg => "jpeg",
             Self::Model => "model",
+            Self::Block => "block",
+            Self::Text => "text",
         }
     }
 
     /// Gives the bytes to their reader. `Err` is a find: what was taken is not what it should be.
-    pub(super) fn tries(self, bytes: &[u8]) -> Result<Answer, String> {
+    pub fn tries(self, bytes: &[u8]) -> Result<Answer, String> {
         match self {
             Self::Pose => tries_pose(bytes),
             Self::Live => tries_live(bytes),
             Self::Jpeg => tries_jpeg(bytes),
             Self::Model => tries_model(bytes),
+            Self::Block => tries_block(bytes),
+            Self::Text => tries_text(bytes),
         }
     }
 }
@@ -73,7 +90,12 @@ fn tries_pose(bytes: &[u8]) -> Result<Answer, String> {
         return Err(format!("{} frames were taken", clip.frames.len()));
     }
     sensible(&clip.frames)?;
-    let again = pose::parse(&pose::write(&clip, Version::V0_2));
+    let written = pose::write(&clip, Version::V0_2);
+    if written.len() > pose::MAX_BYTES {
+        // Few points a frame came in; all that there are go out.
+        return Ok(Answer(Ok(clip.frames.len())));
+    }
+    let again = pose::parse(&written);
     let again = again.map_err(|error| format!("what was taken can't be read again: {error}"))?;
     if again.frames.len() != clip.frames.len() {
         return Err("written and read again, it has another length".to_owned());
@@ -161,4 +183,81 @@ fn tries_model(bytes: &[u8]) -> Result<Answer, String> {
         }
         Err(error) => Ok(Answer(Err(error.to_string()))),
     }
+}
+
+fn tries_block(bytes: &[u8]) -> Result<Answer, String> {
+    let commits = match (Block::alone(bytes.to_vec()), std::str::from_utf8(bytes)) {
+        (Ok(block), _) => {
+            let head = block.head();
+            if head.position < block.header.first || head.block != block.header.block {
+                return Err(format!("the head {head:?} is not the block's"));
+            }
+            block.commits().map_err(|error| error.to_string())
+        }
+        (Err(_), Ok(line)) => {
+            let commit = Commit::decode(line);
+            commit.map(|commit| vec![(Position::new(1), commit)]).map_err(|error| error.to_string())
+        }
+        (Err(error), Err(_)) => Err(error.to_string()),
+    };
+    let commits = match commits {
+        Ok(commits) => commits,
+        Err(refusal) => return Ok(Answer(Err(refusal))),
+    };
+    for (_, commit) in &commits {
+        // An old event is written as the newest of its kind; from then on nothing changes.
+        let line = commit.encode().map_err(|error| format!("it can't be written: {error}"))?;
+        let again = Commit::decode(&line);
+        let again = again.map_err(|error| format!("{line} can't be read again: {error}"))?;
+        if again != *commit {
+            return Err(format!("written and read again, it is another: {line}"));
+        }
+    }
+    Ok(Answer(Ok(commits.len())))
+}
+
+fn tries_text(bytes: &[u8]) -> Result<Answer, String> {
+    let Ok(typed) = std::str::from_utf8(bytes) else {
+        return Ok(Answer(Err("no UTF-8".to_owned())));
+    };
+    let clear = Clear::new(typed.to_owned());
+    let harmless = text::harmless(typed);
+    if text::harmless(&harmless) != harmless {
+        return Err("made harmless once more, it is another".to_owned());
+    }
+    let compared = text::compared_name(typed);
+    // "´" is a space and an accent once it is folded; both are seen as they are from then on.
+    if text::compared_name(&compared).trim() != compared.trim() {
+        return Err(format!("compared names are folded to the end: {compared:?}"));
+    }
+    let rules = [
+        text::name("name", &clear, text::USERNAME),
+        text::address("email", &clear),
+        text::body("text", &clear, text::MESSAGE),
+    ];
+    let mut taken = 0;
+    for (rule, kept) in rules.into_iter().enumerate() {
+        let Ok(kept) = kept else { continue };
+        taken += 1;
+        let clear = Clear::new(kept.clone());
+        let again = match rule {
+            0 => text::name("name", &clear, text::USERNAME),
+            1 => text::address("email", &clear),
+            _ => text::body("text", &clear, text::MESSAGE),
+        };
+        if again.as_ref().ok() != Some(&kept) {
+            return Err(format!(
+                "rule {rule} took {kept:?} and would not take it again: {again:?}"
+            ));
+        }
+        if text::compared_name(&kept) != compared && rule == 0 {
+            return Err(format!("{kept:?} is kept, and compared as another name than {typed:?}"));
+        }
+    }
+    if let Err(many) = Search::parse(typed)
+        && many.found <= projector::SEARCH_WORDS_MAX
+    {
+        return Err(format!("a search of {} words is refused", many.found));
+    }
+    Ok(Answer(if taken > 0 { Ok(taken) } else { Err("no rule takes it".to_owned()) }))
 }

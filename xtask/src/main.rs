@@ -3,9 +3,11 @@
 mod bench;
 mod browser;
 mod ci;
+mod coverage;
 mod cuda;
 mod fuzz;
 mod machine;
+mod planted;
 mod sbom;
 mod shell;
 mod test;
@@ -24,9 +26,11 @@ cargo xtask ci [STEP]…                            every gate: fmt tidy deny cl
 cargo xtask bench NAME [--json] [--quick] […]     one set of figures against its peers
 cargo xtask bench criterion [FILTER]              the criterion benchmarks
 cargo xtask chaos [--cycles N] [--seed S] […]     kill and fault runs under load
-cargo xtask fuzz [TARGET]… [--seconds N]         hostile .pose, live wire, JPEG and model bytes
+cargo xtask fuzz [TARGET]… [--seconds N]         hostile .pose, live wire, JPEG, model, log and text bytes
+cargo xtask fuzz --coverage [TARGET]… [--seconds N] [--pack]   the same under libFuzzer; packs its corpus
 cargo xtask power-loss [--cycles N] [--no-sync]   cuts the power of a recorded disk under log and vault
 cargo xtask fuzz-api [--cases N]                  schemathesis against the served OpenAPI document
+cargo xtask planted [NAME]…                       plants defects in a copy, and sees that tests find them
 cargo xtask sbom                                  what the binary is linked from, as CycloneDX
 cargo xtask cuda build [--cap 80|90]              signcall-cuda, without a card or a toolkit
 cargo xtask cuda check                            lint the CUDA path, without its compiler
@@ -56,7 +60,9 @@ fn dispatch(args: &[String]) -> Result<bool> {
         "ci" => ci::run(rest),
         "bench" => bench::run(rest),
         "chaos" => bench::program("chaos", rest),
+        "fuzz" if rest.first().is_some_and(|arg| arg == "--coverage") => coverage::run(&rest[1..]),
         "fuzz" => bench::program("fuzz", rest),
+        "planted" => planted::run(rest),
         "power-loss" => bench::program("power_loss", rest),
         "cuda" => cuda::run(rest),
         "fuzz-api" => fuzz::run(rest),
