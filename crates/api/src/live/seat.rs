@@ -89,7 +89,10 @@ impl Seat {
         let is_closed = app.look(|state| {
             state.rooms.get(self.room).is_some_and(|found| found.phase != room::Phase::Open)
         });
-        self.is_over = is_closed && app.caught_up(app.follower.position()).await.is_ok();
+        // From now on: what is in the log already is no news, and what ended a call is the last of it.
+        let reads = is_closed || after.is_none();
+        let read = reads && app.caught_up(app.follower.position()).await.is_ok();
+        self.is_over = is_closed && read;
         let newest = app.store.feed_seq(self.room).await?;
         self.last = after.unwrap_or(newest);
         if self.last <= newest && !self.has_gap(app).await? {

@@ -18,6 +18,7 @@ files![
     "call/captions.js",
     "call/chat.js",
     "call/follow.js",
+    "call/forget.js",
     "call/log.js",
     "call/people.js",
     "call/shortcuts.js",
