@@ -7,16 +7,13 @@ use super::isa::{Isa, Kind};
 
 /// Rows of a tile, at most.
 const ROWS: usize = 12;
-/// The widths that panels of weights come in. The wider, the less often rows are read again; all
-/// but the narrowest need many registers.
+/// Columns of a tile, at most.
+const COLUMNS: usize = 32;
+/// The widths that panels of weights come in.
 const NARROW: usize = 16;
-const WIDE: usize = 32;
-const WIDEST: usize = 48;
-/// Rows of a tile of the widest panels, at most.
-const WIDEST_ROWS: usize = 8;
 
 /// Products on their way to the output.
-type Tile = [f32; ROWS * WIDE];
+type Tile = [f32; ROWS * COLUMNS];
 
 /// `x · weight + bias`, ready to be computed.
 #[derive(Clone, Debug)]
@@ -26,7 +23,7 @@ pub(super) struct Dense {
     outputs: usize,
     /// Parts that a row of input lies in, all of one length.
     parts: usize,
-    /// Columns of a panel: 16, 32 or 48.
+    /// Columns of a panel: 16 or 32.
     columns: usize,
     /// Panel after panel; of each, the weights of input 0 for its columns, of input 1, and so on.
     panels: Vec<f32>,
@@ -78,8 +75,8 @@ impl Dense {
     pub(super) fn new(isa: Isa, weight: &[f32], bias: &[f32]) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs.max(1);
-        let fits = |columns: &usize| isa.has_many_registers() && outputs.is_multiple_of(*columns);
-        let columns = [WIDE, WIDEST].into_iter().find(fits).unwrap_or(NARROW);
+        let wide = isa.has_many_registers() && outputs.is_multiple_of(COLUMNS);
+        let columns = if wide { COLUMNS } else { NARROW };
         let mut panels = Vec::with_capacity(outputs.div_ceil(columns) * columns * inputs);
         for first in (0..outputs).step_by(columns) {
             for row in weight.chunks_exact(outputs) {
@@ -110,7 +107,7 @@ impl Dense {
         out: &mut [f32],
         places: Places<'_>,
     ) {
-        let mut tile: Tile = [0.0; ROWS * WIDE];
+        let mut tile: Tile = [0.0; ROWS * COLUMNS];
         let panels = self.panels.chunks_exact((self.inputs * self.columns).max(1));
         let biases = self.bias.chunks(self.columns);
         for (index, (panel, bias)) in panels.zip(biases).enumerate() {
@@ -136,8 +133,8 @@ impl Dense {
         match self.isa.kind() {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => match left {
-                12.. if self.columns < WIDEST => 12,
-                WIDEST_ROWS.. => WIDEST_ROWS,
+                12.. => 12,
+                8.. => 8,
                 4.. => 4,
                 2.. => 2,
                 0..2 => 1,
@@ -159,11 +156,11 @@ impl Dense {
         let shape = Shape { parts: self.parts, part: self.inputs / self.parts, apart: x.apart };
         match self.isa.kind() {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => match self.columns {
-                WIDEST => x86::avx512_by_size::<3>(x.numbers, from, shape, panel, tile),
-                WIDE => x86::avx512_by_size::<2>(x.numbers, from, shape, panel, tile),
-                _ => x86::avx512_by_size::<1>(x.numbers, from, shape, panel, tile),
-            },
+            Kind::Avx512 if self.columns == COLUMNS => {
+                x86::avx512_by_size::<2>(x.numbers, from, shape, panel, tile);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => x86::avx512_by_size::<1>(x.numbers, from, shape, panel, tile),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => x86::avx2_by_size::<2>(x.numbers, from, shape, panel, tile),
             Kind::Portable => portable(x.numbers, from[0], shape, self.columns, panel, tile),

@@ -67,24 +67,23 @@ impl Isa {
     }
 }
 
-/// Compiles a function once for each set of instructions; the compiler vectorizes the body. There
-/// `FUSED` says whether the instructions multiply and add in one.
+/// Compiles a function once for each set of instructions; the compiler vectorizes the body.
 macro_rules! for_each_isa {
     ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block) => {
         $(#[$meta])*
         #[expect(unsafe_code, reason = "calling what is compiled for instructions found at run time")]
         pub(super) fn $name(isa: Isa, $($arg: $type),*) {
             #[inline(always)]
-            fn body<const FUSED: bool>($($arg: $type),*) $body
+            fn body($($arg: $type),*) $body
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512dq")]
             fn avx512($($arg: $type),*) {
-                body::<true>($($arg),*);
+                body($($arg),*);
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $type),*) {
-                body::<true>($($arg),*);
+                body($($arg),*);
             }
             match isa.kind() {
                 // SAFETY: an `Isa` of this kind exists only where the machine has these instructions.
@@ -93,7 +92,7 @@ macro_rules! for_each_isa {
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
                 Kind::Avx2 => unsafe { avx2($($arg),*) },
-                Kind::Portable => body::<false>($($arg),*),
+                Kind::Portable => body($($arg),*),
             }
         }
     };

@@ -49,7 +49,7 @@ pub(super) struct Silu;
 for_each_isa! {
     fn silu(x: &[f32], out: &mut [f32]) {
         for (out, x) in out.iter_mut().zip(x) {
-            *out = x / (1.0 + exp::<false>(-x));
+            *out = x / (1.0 + exp(-x));
         }
     }
 }
@@ -57,7 +57,7 @@ for_each_isa! {
 for_each_isa! {
     fn silu_back(x: &[f32], grad: &[f32], out: &mut [f32]) {
         for ((out, x), grad) in out.iter_mut().zip(x).zip(grad) {
-            let share = 1.0 / (1.0 + exp::<false>(-x));
+            let share = 1.0 / (1.0 + exp(-x));
             *out = grad * share * (1.0 + x * (1.0 - share));
         }
     }
