@@ -1,6 +1,5 @@
 //! Inputs to begin with: real ones where they are, and made-up ones of every form.
 
-use anyhow::Context as _;
 use clips::live_wire::{Confidence, Format, Number, Space};
 use clips::pose::{self, Version};
 use clips::{Frame, Image, live_wire};
@@ -31,8 +30,7 @@ const TEXTS: [&str; 10] = [
 /// What the search for a target begins with.
 pub fn of(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
     let frames = synthetic::sentence(&["hello"], 1)?;
-    let mut all = kept(target)?;
-    all.extend(match target {
+    Ok(match target {
         Target::Pose => {
             let mut all = made_poses(&frames);
             if let Ok(clips) = Clipset::read() {
@@ -46,30 +44,7 @@ pub fn of(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
         Target::Model => models()?,
         Target::Block => blocks()?,
         Target::Text => TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect(),
-    });
-    Ok(all)
-}
-
-/// The corpus: few inputs that reach together all that hours of search have reached
-/// (`cargo xtask fuzz --coverage` finds more and packs them): each is its length in 4 bytes,
-/// little-endian, and its bytes.
-fn kept(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
-    let packed: &[u8] = match target {
-        Target::Pose => include_bytes!("corpus/pose"),
-        Target::Live => include_bytes!("corpus/live"),
-        Target::Jpeg => include_bytes!("corpus/jpeg"),
-        Target::Model => include_bytes!("corpus/model"),
-        Target::Block => include_bytes!("corpus/block"),
-        Target::Text => include_bytes!("corpus/text"),
-    };
-    let (mut rest, mut all) = (packed, Vec::new());
-    while let Some((length, bytes)) = rest.split_first_chunk::<4>() {
-        let length = u32::from_le_bytes(*length) as usize;
-        let input = bytes.get(..length).context("the corpus is cut off; make it again")?;
-        all.push(input.to_vec());
-        rest = &bytes[length..];
-    }
-    Ok(all)
+    })
 }
 
 /// Every event ever shipped, alone in a commit, and all of them in one block.

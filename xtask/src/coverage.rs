@@ -1,12 +1,10 @@
-//! `cargo xtask fuzz --coverage [TARGET]… [--seconds N] [--pack]`: the fuzz targets under libFuzzer.
+//! `cargo xtask fuzz --coverage [TARGET]… [--seconds N]`: the fuzz targets under libFuzzer.
 //! The flags that tell it which branches were reached are those that cargo-fuzz gives, less the
 //! sanitizers, which need a nightly compiler; so this runs with the project's own.
-//!
-//! `--pack` makes the corpus in `benches/fuzz/corpus/` anew from all that was found: the fewest and
-//! smallest inputs that still reach everything. None of them comes from a real clip.
+//! What it finds worth keeping stays in `target/fuzz/corpus/`, and the next run begins with it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
@@ -20,17 +18,13 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 /// libFuzzer calls an input that takes longer, in seconds, or more memory, in MB, a find.
 const SLOWEST: u32 = 20;
 const MEMORY: u32 = 2_048;
-/// Bytes of a packed input, at most: larger ones say nothing that a smaller one does not.
-const PACKED_MAX: u32 = 16_384;
-
 /// Runs it; `Ok(false)` when it found something, which lies in `target/fuzz/` then.
 pub(crate) fn run(args: &[String]) -> Result<bool> {
-    let (mut seconds, mut pack, mut targets) = (SECONDS, false, Vec::new());
+    let (mut seconds, mut targets) = (SECONDS, Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--seconds" => seconds = args.next().context("--seconds needs a number")?,
-            "--pack" => pack = true,
             name if TARGETS.contains(&name) => targets.push(name),
             other => bail!("{other:?} is none of {}", TARGETS.join(", ")),
         }
@@ -54,10 +48,6 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
             "-verbosity=0".to_owned(),
         ]);
         clean &= shell::succeeds(&mut run)?;
-        if pack {
-            let count = packed(&program, target, &corpus)?;
-            println!("{target}: {count} inputs packed");
-        }
     }
     Ok(clean)
 }
@@ -80,27 +70,6 @@ fn build() -> Result<PathBuf> {
     build.args(["--target", host]).arg("--target-dir").arg(&folder);
     shell::run(build.env("RUSTFLAGS", FLAGS))?;
     Ok(folder.join(host).join("debug/fuzz-coverage"))
-}
-
-/// Merges what was found into the fewest inputs and writes them into one file.
-fn packed(program: &Path, target: &str, corpus: &Path) -> Result<usize> {
-    let few = folder(&format!("few/{target}"))?;
-    fs::remove_dir_all(&few)?;
-    fs::create_dir(&few)?;
-    let mut merge = shell::program(program)?;
-    merge.env("SIGNCALL_FUZZ", target).args(["-merge=1", "-verbosity=0"]);
-    merge.arg(format!("-max_len={PACKED_MAX}")).arg(&few).arg(corpus);
-    shell::run(&mut merge)?;
-    let mut files: Vec<_> = fs::read_dir(&few)?.collect::<std::io::Result<_>>()?;
-    files.sort_by_key(fs::DirEntry::file_name);
-    let mut bytes = Vec::new();
-    for file in &files {
-        let input = fs::read(file.path())?;
-        bytes.extend(u32::try_from(input.len())?.to_le_bytes());
-        bytes.extend(input);
-    }
-    fs::write(shell::root()?.join("benches/fuzz/corpus").join(target), bytes)?;
-    Ok(files.len())
 }
 
 /// A folder below `target/fuzz/`, made if it is not there.

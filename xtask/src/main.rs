@@ -27,7 +27,7 @@ cargo xtask bench NAME [--json] [--quick] […]     one set of figures against i
 cargo xtask bench criterion [FILTER]              the criterion benchmarks
 cargo xtask chaos [--cycles N] [--seed S] […]     kill and fault runs under load
 cargo xtask fuzz [TARGET]… [--seconds N]         hostile .pose, live wire, JPEG, model, log and text bytes
-cargo xtask fuzz --coverage [TARGET]… [--seconds N] [--pack]   the same under libFuzzer; packs its corpus
+cargo xtask fuzz --coverage [TARGET]… [--seconds N]   the same under libFuzzer, which sees what was reached
 cargo xtask power-loss [--cycles N] [--no-sync]   cuts the power of a recorded disk under log and vault
 cargo xtask fuzz-api [--cases N]                  schemathesis against the served OpenAPI document
 cargo xtask planted [NAME]…                       plants defects in a copy, and sees that tests find them
