@@ -16,10 +16,6 @@ mod start;
 
 use std::process::ExitCode;
 
-/// As `signcall` itself has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match std::env::args().nth(1).unwrap_or_default().as_str() {
         "caption" => caption::main(),
