@@ -2,6 +2,7 @@
 //! capture time.
 //!
 //! # Layout
+//! * [`calibration`]: what a confidence promises.
 //! * [`settings`]: what a label must bring before it is said.
 //! * [`gate`]: whether anybody is signing, from the landmarks alone.
 //! * `paths`: the likeliest sequence of labels so far, with a price on beginning one; what lies far
@@ -9,6 +10,7 @@
 //! * [`phrases`]: what is likely to be said.
 //! * `segments`: committed tokens become captions: a word is one, letters join into one.
 
+pub mod calibration;
 pub mod gate;
 mod paths;
 pub mod phrases;
@@ -17,6 +19,7 @@ pub mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use calibration::{Calibration, Reliability};
 pub use gate::Gate;
 pub use segments::{Caption, CaptionKind, Token};
 pub use settings::{EmissionSettings, Rule};

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::cuda::Place;
+use crate::decode::Reliability;
 
+pub mod calibrate;
 mod measures;
 mod player;
 mod run;
@@ -96,8 +98,12 @@ pub struct Evaluation {
     pub per_signer: BTreeMap<String, SignerMeasures>,
     /// Edit distance over characters, for clips of letters.
     pub cer: Option<f64>,
-    /// How far the confidence of what was said of labelled clips is from the share that is right.
+    /// How far the confidence of what was said is from the share that is right, over 15 bins; what is
+    /// said of a clip without a sign is wrong.
     pub ece: Option<f64>,
+    /// Tokens in up to 20 groups, the least sure first.
+    #[serde(default)]
+    pub reliability: Vec<Reliability>,
     /// Edit distance over words (tokens) of the sentences: (sub + del + ins) / reference.
     pub wer: Option<f64>,
     /// Substitutions.
@@ -152,6 +158,16 @@ pub enum EvaluateError {
     /// No clip is left to measure.
     #[error("no clip is left to evaluate: check --clips, --signer and --skip-flag")]
     NoClips,
+    /// The confidence can't be calibrated.
+    #[error(
+        "confidence can't be calibrated on {tokens} signs and letters that were told: it takes {}, and \
+         the surer ones must be right more often",
+        calibrate::NEEDED
+    )]
+    Calibration {
+        /// What was told.
+        tokens: usize,
+    },
     /// A measuring thread died.
     #[error("a measuring thread stopped")]
     Thread,

@@ -92,7 +92,7 @@ pub struct ModelSpec {
     pub hop_frames: usize,
     /// The decoder's settings.
     pub emission: EmissionSettings,
-    /// Logits are divided by this before the softmax, so that probabilities are calibrated.
+    /// Logits are divided by this before the softmax.
     pub temperature: f32,
     /// Of the features.
     pub normalization: Normalization,

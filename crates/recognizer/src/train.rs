@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::evaluate::calibrate::Calibrated;
+
 pub mod augment;
 mod best;
 mod card;
@@ -25,7 +27,7 @@ mod tests;
 mod wander;
 
 pub use fit::run;
-pub use served::Figures;
+pub use served::{Figures, of_others as figures_of};
 
 /// What a sequence is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,6 +133,9 @@ pub struct TrainReport {
     pub seconds: f64,
     /// What was reached on those who were left out, here and in the trainings of `cross`.
     pub held_out: Vec<Figures>,
+    /// What the trainings of `cross` taught about confidence; `None` where there were none, or where
+    /// they said too little.
+    pub calibrated: Option<Calibrated>,
 }
 
 /// Why a training can't go on.

@@ -1,6 +1,7 @@
 //! From committed tokens to captions: a word is a caption of its own, letters that follow each
 //! other join into a spelled word. Open captions are told as they grow; a final is told once.
 
+use super::calibration::Calibration;
 use super::paths::Run;
 use super::settings::EmissionSettings;
 use crate::model::{Kind, Label};
@@ -66,6 +67,7 @@ impl Caption {
 #[derive(Debug, Clone)]
 pub(super) struct Segments {
     vocabulary: Vec<Label>,
+    calibration: Calibration,
     letter_close_ms: u64,
     repeat_ms: u64,
     /// The ordinal of the next final.
@@ -82,6 +84,7 @@ impl Segments {
     pub(super) fn new(vocabulary: &[Label], settings: &EmissionSettings) -> Self {
         Self {
             vocabulary: vocabulary.to_vec(),
+            calibration: settings.calibration,
             letter_close_ms: settings.letter_close_ms.into(),
             repeat_ms: settings.repeat_ms.into(),
             next: 0,
@@ -222,7 +225,7 @@ impl Segments {
             text: self.vocabulary[run.class - 1].text.clone(),
             start_ms: run.start_ms,
             end_ms: run.end_ms,
-            confidence: run.confidence(),
+            confidence: self.calibration.apply(run.confidence()),
             stable,
         }
     }

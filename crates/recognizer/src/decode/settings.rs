@@ -1,5 +1,6 @@
 //! The decoder's settings, kept in `model.json`: what a label must bring before it is said.
 
+use super::calibration::Calibration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -39,6 +40,9 @@ pub struct EmissionSettings {
     /// Evidence that each label of such a phrase after the first is lent, until the phrase is left.
     #[serde(default = "default_phrase_evidence")]
     pub phrase_evidence: f32,
+    /// From the mean probability of a token's frames to the confidence that is told.
+    #[serde(default, skip_serializing_if = "Calibration::is_none")]
+    pub calibration: Calibration,
     /// Blank, or another label, after a label that makes it final.
     pub word_close_ms: u32,
     /// Blank after letters that makes the spelled word final.
@@ -70,6 +74,7 @@ impl Default for EmissionSettings {
             extra_evidence: BTreeMap::new(),
             phrases: Vec::new(),
             phrase_evidence: default_phrase_evidence(),
+            calibration: Calibration::default(),
             word_close_ms: 200,
             letter_close_ms: 400,
             repeat_ms: 500,

@@ -1,6 +1,7 @@
 //! The arithmetic of the measures.
 
 use super::Percentiles;
+use crate::decode::Reliability;
 use crate::model::BLANK;
 
 /// Forced choice over a whole clip: classes (never blank), best first, with the sum over the
@@ -90,6 +91,21 @@ pub(super) fn calibration_error(tokens: &[(f32, bool)]) -> Option<f64> {
     }
     let gaps = bins.iter().map(|&(_, sure, right)| (sure - right as f64).abs());
     (!tokens.is_empty()).then(|| gaps.sum::<f64>() / tokens.len() as f64)
+}
+
+/// The tokens in groups of equal size, the least sure first: a curve that says what confidence is
+/// worth, and what it is corrected by.
+pub(super) fn reliability(mut tokens: Vec<(f32, bool)>) -> Vec<Reliability> {
+    const GROUPS: usize = 20;
+    tokens.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let size = tokens.len().div_ceil(GROUPS).max(1);
+    let group = |group: &[(f32, bool)]| {
+        let n = group.len() as f64;
+        let confidence = group.iter().map(|&(confidence, _)| f64::from(confidence)).sum::<f64>();
+        let right = group.iter().filter(|&&(_, right)| right).count() as f64;
+        Reliability { confidence: confidence / n, right: right / n, tokens: group.len() }
+    };
+    tokens.chunks(size).map(group).collect()
 }
 
 /// `part / whole`; `None` of nothing.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::measures::{
-    Edits, align, calibration_error, edit_distance, forced_scores, percentiles, share,
+    Edits, align, calibration_error, edit_distance, forced_scores, percentiles, reliability, share,
 };
 use super::{
     ClassMeasures, EvaluateError, EvaluateOptions, Evaluation, Percentiles, Player, SignerMeasures,
@@ -325,7 +325,7 @@ fn pool(cases: &[Case], vocabulary: &[Label], model: &str) -> Evaluation {
     let letters: Vec<&&Case> = labelled.iter().filter(letter).collect();
     let characters = letters.iter().map(|case| case.label.chars().count()).sum();
     let distance = letters.iter().map(|case| edit_distance(&case.label, &case.text)).sum();
-    let tokens: Vec<(f32, bool)> = labelled.iter().flat_map(|c| c.tokens.clone()).collect();
+    let tokens: Vec<(f32, bool)> = known.iter().flat_map(|c| c.tokens.clone()).collect();
     let within = |rank: usize| move |c: &&&Case| c.rank.is_some_and(|found| found < rank);
     let count = |rank| labelled.iter().filter(within(rank)).count();
     let compute: f64 = cases.iter().map(|case| case.compute.as_secs_f64()).sum();
@@ -343,6 +343,7 @@ fn pool(cases: &[Case], vocabulary: &[Label], model: &str) -> Evaluation {
         per_signer: per_signer(&known),
         cer: share(distance, characters),
         ece: calibration_error(&tokens),
+        reliability: reliability(tokens),
         wer: None,
         substitutions: None,
         deletions: None,

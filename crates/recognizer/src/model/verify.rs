@@ -184,6 +184,10 @@ impl EmissionSettings {
         if let Some(found) = evidence.find(|evidence| !evidence.is_finite()) {
             return wrong(format!("evidence of {found} nats makes no sense"));
         }
+        if !self.calibration.is_sound() {
+            let found = self.calibration;
+            return wrong(format!("its confidences can't be calibrated with {found:?}"));
+        }
         if self.phrases.len() > MAX_PHRASES {
             let count = self.phrases.len();
             return wrong(format!("it expects {count} phrases; at most {MAX_PHRASES} are allowed"));

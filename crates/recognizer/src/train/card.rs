@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::{Loss, TrainOptions, TrainReport, served};
+use crate::evaluate::calibrate::Calibrated;
 use crate::model::{Architecture, Kind, ModelSpec};
 
 /// More signers than this are told together.
@@ -21,8 +22,7 @@ const LIMITS: &str = "\
 * It learned from the signers above. Other people, other varieties of the language, children,
   one-handed signers, hands out of the picture, hands that hide each other, less than 10 frames a
   second: expect it to be worse, and measure (`signcall evaluate`) before relying on it.
-* Confidence is the mean probability over a sign's frames; on people it never saw the model is surer
-  than it should be. An open caption may change; a final one does not.
+* An open caption may change; a final one does not.
 
 ## Use
 
@@ -82,8 +82,28 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
         spec.data_hash
     );
     tables(&mut card, spec, report);
+    confidence(&mut card, report);
     card += "\nPictures: `learning_curve.svg`, `confusion.svg`.\n\n";
     card + LIMITS
+}
+
+/// What its confidence is worth.
+fn confidence(card: &mut String, report: &TrainReport) {
+    let Some(Calibrated { calibration, tokens, before, after, .. }) = &report.calibrated else {
+        *card += "\nConfidence is the mean probability over a sign's frames, not calibrated by the \
+                  training: on people it never saw the model is surer than it should be.\n";
+        return;
+    };
+    let _ = writeln!(
+        card,
+        "\nConfidence is calibrated: the log-odds of the mean probability over a sign's frames, times \
+         {:.2}, {:+.2}; fitted to {tokens} signs and letters of the people above. For each of them it is off by {:.1} % when \
+         fitted to the others (without: {:.1} %).",
+        calibration.slope,
+        calibration.bias,
+        100.0 * after,
+        100.0 * before
+    );
 }
 
 /// Who it was trained on, and what it reached on whom.

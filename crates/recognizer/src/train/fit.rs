@@ -15,6 +15,7 @@ use super::splice::{MAX_FRAMES, Sequence};
 use super::{
     Loss, Progress, TrainError, TrainOptions, TrainReport, card, ctc, loss, pictures, served,
 };
+use crate::evaluate::calibrate;
 use crate::features::picture::Gray;
 use crate::model::net::Net;
 use crate::model::{Architecture, BLANK, Kind, Label, ModelSpec, Normalization};
@@ -163,6 +164,7 @@ fn finish<T: Material>(
         best_update: done.best.step,
         seconds: done.seconds,
         held_out: Vec::new(),
+        calibrated: None,
     };
     let pairs = match measure(spec, &weights, held_out)?.pairs {
         none if none.is_empty() => on_validation.pairs,
@@ -175,11 +177,21 @@ fn finish<T: Material>(
     };
     let weights: std::collections::HashMap<String, Tensor> = weights.into_iter().collect();
     candle_core::safetensors::save(&weights, file("weights.safetensors"))?;
-    let json = serde_json::to_string_pretty(spec).map_err(crate::model::ModelError::from)?;
-    std::fs::write(file("model.json"), json + "\n").map_err(failed("model.json"))?;
+    let describe = |spec: &ModelSpec| {
+        let json = serde_json::to_string_pretty(spec).map_err(crate::model::ModelError::from)?;
+        std::fs::write(file("model.json"), json + "\n").map_err(failed("model.json"))
+    };
+    describe(spec)?;
     report.held_out = served::measure(options, spec)?;
-    report.held_out.extend(served::of_others(&options.cross)?);
-    let card = card::write(options, spec, &report);
+    let others = served::of_others(&options.cross)?;
+    let mut spec = spec.clone();
+    report.calibrated = calibrate::fit(&others.iter().map(|of| &of.measured).collect::<Vec<_>>());
+    if let Some(calibrated) = &report.calibrated {
+        spec.emission.calibration = calibrated.calibration;
+        describe(&spec)?;
+    }
+    report.held_out.extend(others);
+    let card = card::write(options, &spec, &report);
     std::fs::write(file("MODEL_CARD.md"), card).map_err(failed("MODEL_CARD.md"))?;
     pictures::learning_curve(&file("learning_curve.svg"), &done.curve)?;
     pictures::confusion(&file("confusion.svg"), &pairs)?;

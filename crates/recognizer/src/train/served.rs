@@ -79,8 +79,11 @@ pub(super) fn measure(
     Ok(all)
 }
 
-/// The figures of other trainings, for the card.
-pub(super) fn of_others(folders: &[PathBuf]) -> Result<Vec<Figures>, TrainError> {
+/// The figures of other trainings on those whom they left out.
+///
+/// # Errors
+/// A folder that no training wrote.
+pub fn of_others(folders: &[PathBuf]) -> Result<Vec<Figures>, TrainError> {
     let mut all = Vec::new();
     for folder in folders {
         let path = folder.join(FILE);

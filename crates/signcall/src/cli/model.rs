@@ -1,6 +1,7 @@
 //! `signcall model`: the models that a server has, those that are brought to it, and one more sign
 //! for one of them.
 
+mod calibrate;
 mod teach;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ pub(crate) enum Args {
         #[command(flatten)]
         place: Place,
     },
+    /// Correct a model's confidence by clips of people it never saw
+    Calibrate(calibrate::Args),
     /// Add a sign to a model from a handful of clips, in seconds
     Teach(teach::Args),
 }
@@ -75,6 +78,7 @@ impl Args {
             Self::Check { model, place } => check(&place.library(), &model),
             Self::Install { folder, place } => install(&place.library(), &folder),
             Self::Default { model, place } => default(&place.library(), model.as_deref()),
+            Self::Calibrate(args) => args.run(),
             Self::Teach(args) => args.run(),
         }
     }
@@ -140,6 +144,11 @@ fn show(library: &Library, model: &str) -> Result<ExitCode> {
     for (label, extra) in &spec.emission.extra_evidence {
         line(&format!("{label} takes"), format!("{extra:+} nats of evidence"));
     }
+    let told = match spec.emission.calibration {
+        none if none.is_none() => "not calibrated".to_owned(),
+        line => format!("log-odds times {:.2}, {:+.2}", line.slope, line.bias),
+    };
+    line("confidence", told);
     let card = library.place(model).join("MODEL_CARD.md");
     if !BUILT_IN.contains(&model) && card.is_file() {
         line("card", card.display().to_string());

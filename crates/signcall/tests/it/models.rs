@@ -17,15 +17,21 @@ const SIGNS: [&str; 2] = ["hello", "coffee"];
 
 /// Synthetic clips in a folder with a `clips.csv`, as a user has it.
 fn clips(folder: &Path) {
+    some_clips(folder, CLIPS, |_, sign| sign);
+}
+
+/// `each` clips of each sign by each signer; `label` says by number and sign what the table calls it.
+fn some_clips(folder: &Path, each: u64, label: impl Fn(u64, &'static str) -> &'static str) {
     let mut table = "path,label,signer,frames,flag\n".to_owned();
     for (sign, signer, seed) in SIGNS
         .iter()
         .flat_map(|sign| SIGNERS.iter().map(move |signer| (sign, signer)))
-        .flat_map(|(sign, signer)| (1..=CLIPS).map(move |seed| (sign, signer, seed)))
+        .flat_map(|(sign, signer)| (1..=each).map(move |seed| (sign, signer, seed)))
     {
         let frames = recognizer::synthetic::sentence(&[sign], seed).unwrap();
         let path = format!("{sign}/{signer}-{seed:03}.pose");
-        writeln!(table, "{path},{sign},{signer},{},", frames.len()).unwrap();
+        let label = label(seed, sign);
+        writeln!(table, "{path},{label},{signer},{},", frames.len()).unwrap();
         let clip = pose::Clip { width: 640, height: 480, fps: 15.0, frames };
         let file = folder.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -144,4 +150,38 @@ fn a_model_is_trained_and_measured() {
     let missing = run(&["evaluate", "--model", "nobody", "--clips", &clips]);
     assert!(!missing.status.success());
     assert!(String::from_utf8_lossy(&missing.stderr).contains("nobody"));
+}
+
+/// Every third clip is called what it is not: a model that is sure of each promises too much, until
+/// it is calibrated.
+#[test]
+fn confidence_is_calibrated_on_clips_the_model_never_saw() {
+    let folder = tempfile::tempdir().unwrap();
+    let [mine, many, few] = ["mine", "many", "few"].map(|name| folder.path().join(name));
+    brought(&mine, "mine");
+    let other = |sign| if sign == SIGNS[0] { SIGNS[1] } else { SIGNS[0] };
+    some_clips(&many, 30, |n, sign| if n % 3 == 0 { other(sign) } else { sign });
+    some_clips(&few, 2, |_, sign| sign);
+    let [mine, many, few] = [mine, many, few].map(|path| path.display().to_string());
+    let error = || {
+        let measured = run(&["evaluate", "--model", &mine, "--clips", &many, "--json"]);
+        let measures: Value = serde_json::from_slice(&measured.stdout).unwrap();
+        (measures["ece"].as_f64().unwrap(), measures["stream_exact"].clone())
+    };
+    let (before, exact) = error();
+    let refused = run(&["model", "calibrate", &mine, "--clips", &few]);
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && errors.contains("8 signs and letters"), "{errors}");
+    let done = run(&["model", "calibrate", &mine, "--clips", &many]);
+    let out = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{out}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(out.contains("120 signs and letters were told"), "{out}");
+    let (after, still) = error();
+    assert!(before > 0.2 && after < 0.05, "off by {before} before, by {after} after");
+    assert_eq!(exact, still, "calibration changes no text");
+    let shown = run(&["model", "show", &mine]);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.contains("log-odds times"), "{shown}");
+    let built_in = run(&["model", "calibrate", "asl-basic", "--clips", &few]);
+    assert!(!built_in.status.success());
 }
