@@ -92,7 +92,7 @@ fn correct(
     let (path, aside) = (folder.join("model.json"), folder.join("model.json.new"));
     let written = std::fs::write(&aside, json + "\n").and_then(|()| std::fs::rename(&aside, &path));
     written.map_err(|source| ModelError::Write { path, source })?;
-    note(folder, whose, &spec.emission.calibration, &calibrated)?;
+    note(folder, whose, spec.emission.calibration, &calibrated)?;
     Ok(calibrated)
 }
 
@@ -100,7 +100,7 @@ fn correct(
 fn note(
     folder: &Path,
     whose: &str,
-    line: &Calibration,
+    line: Calibration,
     calibrated: &Calibrated,
 ) -> Result<(), ModelError> {
     let path = folder.join("MODEL_CARD.md");
