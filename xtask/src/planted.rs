@@ -53,7 +53,11 @@ fn copy(tree: &Path) -> Result<()> {
     shell::run(shell::program("git")?.args(["worktree", "prune"]))?;
     let mut add = shell::program("git")?;
     add.args(["worktree", "add", "--quiet", "--force", "--detach"]).arg(tree).arg("HEAD");
-    shell::run(&mut add)
+    shell::run(&mut add)?;
+    // The copy lies inside the repository, whose settings apply; a second time they would be other
+    // flags, and everything below would be built again.
+    let settings = tree.join(".cargo");
+    fs::remove_dir_all(&settings).with_context(|| format!("cannot remove {}", settings.display()))
 }
 
 /// Plants it, runs its tests, takes it out again.
