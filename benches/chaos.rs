@@ -1,16 +1,38 @@
-//! Kill -9 in the middle of a load, again and again: after each, every acknowledged command is in
-//! the log, once, and the tables are what the log says.
+//! Faults in the middle of a load, again and again: after each, every acknowledged command is in the
+//! log, once, the tables are what the log says, and service comes back by itself.
 //!
-//! `world` is an installation with processes of its own; `load` sends commands until each is
-//! acknowledged; `check` looks for what was lost, doubled or diverged; [`sabotage`] is a server that
+//! `setup` and `world` are an installation with processes of its own; `load` sends commands until each
+//! is acknowledged; `check` looks for what was lost, doubled or diverged; [`sabotage`] is a server that
 //! answers before its log is durable, which a run has to notice.
 //!
-//! Cycles come in generations: one installation each, drawn from the generation's seed, so that a
-//! failing seed alone repeats a failing generation.
+//! [`run`] is kill -9, again and again. Cycles come in generations: one installation each, drawn from
+//! the generation's seed, so that a failing seed alone repeats a failing generation.
+//!
+//! [`Course`] runs the fault classes of [`CLASSES`]: `disturb` those that are faults under a load (`fault`,
+//! over links of `proxy`, with a `sentry` that logs somebody out meanwhile), the other modules those
+//! with a course of their own. [`mixed`] has several faults at once. Each run is drawn from its seed and
+//! leaves a line (`run`).
 
+mod backlog;
 mod check;
+mod class;
+mod crowd;
+mod damage;
+mod disk;
+mod disturb;
+mod drive;
+mod fault;
+mod full;
+mod launch;
 mod load;
+mod proxy;
+mod raw;
+mod run;
 pub mod sabotage;
+mod sentry;
+mod setup;
+mod signing;
+mod workers;
 mod world;
 
 use std::collections::BTreeMap;
@@ -23,8 +45,12 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
 
 use check::Verdict;
-use load::Load;
-use world::{Setup, World};
+pub use class::{CLASSES, Class, named};
+pub use drive::{Course, mixed};
+use load::{Load, Pace};
+pub use run::Told;
+use setup::Setup;
+use world::World;
 
 /// Cycles on one installation before a fresh one: what is replayed in each check stays small.
 const GENERATION: u64 = 8;
@@ -128,17 +154,17 @@ async fn run_generation(
     bar: &ProgressBar,
 ) -> anyhow::Result<()> {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut world = World::start(setup, &plan.signcall).await?;
+    let mut world = World::start(setup, &plan.signcall, seed).await?;
     let mut acked = Vec::new();
     for _ in 0..cycles {
         let kind = setup.draw(&mut random);
-        let load = Load::start(&world, acked.len(), COMMANDS);
+        let load = Load::start(&world, acked.len(), COMMANDS, Pace::HARD);
         load.acknowledged(random.random_range(KILL_AFTER)).await?;
         tokio::time::sleep(Duration::from_micros(random.random_range(0..KILL_LATER_US))).await;
         *report.kills.entry(kind.name()).or_default() += 1;
         report.cycles += 1;
         bar.inc(1);
-        let back = world.kill_and_restart(kind).await;
+        let back = world.restart(kind).await;
         // Whoever does not come back has nobody acknowledge what is still to be sent.
         acked.extend(if back.is_ok() { load.finish().await? } else { load.stop().await });
         let mut verdict = check::check(&world, &acked, back.is_ok()).await?;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Method, Request, StatusCode, header};
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -43,12 +43,21 @@ impl Connection {
         request: Asking,
         patience: Duration,
     ) -> anyhow::Result<(StatusCode, Bytes)> {
+        let (parts, body) = self.ask(request, patience).await?.into_parts();
+        Ok((parts.status, body))
+    }
+
+    /// As [`Self::send_within`], with the answer's headers.
+    pub async fn ask(
+        &mut self,
+        request: Asking,
+        patience: Duration,
+    ) -> anyhow::Result<Response<Bytes>> {
         let asking = async {
             self.0.ready().await?;
-            let response = self.0.send_request(request).await?;
-            let status = response.status();
-            let body = response.into_body().collect().await?;
-            anyhow::Ok((status, body.to_bytes()))
+            let (parts, body) = self.0.send_request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            anyhow::Ok(Response::from_parts(parts, body))
         };
         timeout(patience, asking).await.context("no answer in time")?
     }

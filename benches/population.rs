@@ -64,11 +64,22 @@ pub async fn settle(
     people: usize,
     rooms: usize,
 ) -> anyhow::Result<Population> {
+    let vault = format!("sqlite:{}", data.join("vault.db").display());
+    settle_with(log, data, &vault, people, rooms).await
+}
+
+/// As [`settle`], with the vault at this address.
+pub async fn settle_with(
+    log: &Log,
+    data: &Path,
+    vault: &str,
+    people: usize,
+    rooms: usize,
+) -> anyhow::Result<Population> {
     let folder = data.join("secrets");
     let secrets =
         if Secrets::exist(&folder) { Secrets::open(&folder)? } else { Secrets::init(&folder)? };
-    let url = format!("sqlite:{}", data.join("vault.db").display());
-    let vault = Vault::open(&url, &secrets).await?;
+    let vault = Vault::open(vault, &secrets).await?;
     let writer = Writer::open(log.clone(), vault.clone(), system_clock()).await?;
     let (commands, queue) = commands::local();
     let (stop, stopped) = oneshot::channel::<()>();

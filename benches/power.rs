@@ -79,7 +79,7 @@ impl Found {
 /// When there is no C compiler, or the work itself fails.
 pub async fn run(plan: &Plan, writer: &Path) -> Result<Found> {
     let folder = tempfile::Builder::new().prefix("signcall-power-").tempdir()?;
-    let shim = compile(folder.path())?;
+    let shim = compile(SHIM, folder.path())?;
     let mut found = Found::default();
     let mut recording = None;
     for cycle in 0..plan.cycles {
@@ -93,13 +93,13 @@ pub async fn run(plan: &Plan, writer: &Path) -> Result<Found> {
     Ok(found)
 }
 
-/// The shim as a library.
+/// A shim as a library in a folder, to be loaded before all others.
 ///
 /// # Errors
 /// When there is no C compiler.
-fn compile(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn compile(text: &str, folder: &Path) -> Result<PathBuf> {
     let (source, shim) = (folder.join("shim.c"), folder.join("shim.so"));
-    std::fs::write(&source, SHIM)?;
+    std::fs::write(&source, text)?;
     let mut cc = Command::new("cc");
     cc.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&shim).arg(&source).arg("-ldl");
     let ran = cc.output().context("no C compiler: cc")?;

@@ -102,6 +102,14 @@ impl Server {
         self.child.as_ref()?.id()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(match &mut self.child {
+            Some(child) => child.try_wait()?.is_some(),
+            None => false,
+        })
+    }
+
     /// The end of what it said on standard error.
     pub fn last_words(&self) -> String {
         let said = std::fs::read_to_string(&self.errors).unwrap_or_default();

@@ -27,12 +27,29 @@ pub(super) struct Verdict {
     pub(super) doubled: u64,
     /// Rows that are not what the log says, or texts that are not what was sent.
     pub(super) diverged: u64,
+    /// Other promises that were not kept: too late, too much, or to whom it was not due.
+    pub(super) broken: u64,
     pub(super) findings: Vec<String>,
 }
 
 impl Verdict {
     pub(super) fn holds(&self) -> bool {
-        self.lost + self.doubled + self.diverged == 0
+        self.lost + self.doubled + self.diverged + self.broken == 0
+    }
+
+    /// Takes in what else was found.
+    pub(super) fn add(&mut self, more: Self) {
+        self.lost += more.lost;
+        self.doubled += more.doubled;
+        self.diverged += more.diverged;
+        self.broken += more.broken;
+        self.findings.extend(more.findings);
+    }
+
+    /// A promise was not kept.
+    pub(super) fn breaks(&mut self, what: String) {
+        self.broken += 1;
+        self.findings.push(what);
     }
 }
 
@@ -42,9 +59,8 @@ pub(super) async fn check(world: &World, acked: &[Acked], whole: bool) -> anyhow
     let data = world.data();
     let log = world.log().await?;
     let secrets = Secrets::open(&data.join("secrets"))?;
-    let url = |file: &str| format!("sqlite:{}", data.join(file).display());
-    let vault = Vault::open(&url("vault.db"), &secrets).await?;
-    let store = Store::open(&url("tables.db")).await?;
+    let vault = Vault::open(&world.vault_url(), &secrets).await?;
+    let store = Store::open(&world.tables_url()).await?;
     let mut verdict = Verdict::default();
     check_log(&log, acked, whole, &mut verdict).await?;
     match replay(&store, &log, &vault, true, &mut |_| {}).await {
@@ -66,6 +82,17 @@ pub(super) async fn check(world: &World, acked: &[Acked], whole: bool) -> anyhow
     drop(log);
     // The next kill is to find nobody else at the files.
     released(&data).await?;
+    Ok(verdict)
+}
+
+/// Whether the log alone has what was acknowledged; an error, where it can't be read to its end.
+pub(super) async fn log_alone(world: &World, acked: &[Acked]) -> anyhow::Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let log = world.log().await?;
+    let checked = check_log(&log, acked, false, &mut verdict).await;
+    drop(log);
+    released(&world.data()).await?;
+    checked?;
     Ok(verdict)
 }
 

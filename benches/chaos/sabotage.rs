@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use vault::{Secrets, Vault};
 
 /// How long a block stays in memory alone.
-const KEPT_BACK: Duration = Duration::from_millis(50);
+const KEPT_BACK: Duration = Duration::from_millis(200);
 
 /// How long an append seems to take: commands gather meanwhile, as with a real one.
 const APPEND_SEEMS: Duration = Duration::from_millis(2);

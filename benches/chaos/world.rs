@@ -2,150 +2,184 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::Context as _;
-use rand::RngExt as _;
-use rand::rngs::StdRng;
+use anyhow::{Context as _, bail};
+use projector::testing::{PrivatePostgres, find_postgres};
+use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{Connection as _, PgConnection};
 use streams::Log;
 use streams::log::embedded;
 use streams::nats::{NatsConfig, connect};
 use streams::testing::{NatsServer, find_nats_server};
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
+use super::disk::Disk;
+use super::launch::{self, Extra, Launch};
+use super::proxy::{Mode, Proxy};
+use super::setup::{Kind, Setup};
 use crate::population::{self, Population};
 use crate::server::{Server, free_address, released};
 
 /// Users who send, each in one of the rooms.
-const PEOPLE: usize = 16;
+pub(super) const PEOPLE: usize = 16;
+/// Users besides, each of whom logs out in the middle of one fault.
+const SPARE: usize = 48;
 const ROOMS: usize = 4;
-
-/// Which processes there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setup {
-    /// One process on the embedded log.
-    AllInOne,
-    /// The embedded log, and the projector in a process of its own.
-    ProjectorApart,
-    /// Every role in a process of its own, the log on NATS.
-    OnNats,
-    /// One process that answers before its log is durable.
-    Sabotaged,
-}
-
-/// Who is killed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    AllInOne,
-    Projector,
-    NatsServer,
-    Decider,
-    Api,
-}
-
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::AllInOne => "all_in_one",
-            Self::Projector => "projector",
-            Self::NatsServer => "nats_server",
-            Self::Decider => "decider",
-            Self::Api => "api",
-        }
-    }
-}
-
-impl Setup {
-    /// What can run here: without nats-server, the embedded log alone.
-    pub(super) fn possible(sabotage: bool) -> &'static [Self] {
-        match (sabotage, find_nats_server()) {
-            (true, _) => &[Self::Sabotaged],
-            (false, Some(_)) => &[Self::AllInOne, Self::ProjectorApart, Self::OnNats],
-            (false, None) => &[Self::AllInOne, Self::ProjectorApart],
-        }
-    }
-
-    /// Draws a victim.
-    pub(super) fn draw(self, random: &mut StdRng) -> Kind {
-        let kinds: &[Kind] = match self {
-            Self::AllInOne | Self::Sabotaged => &[Kind::AllInOne],
-            Self::ProjectorApart => &[Kind::Projector],
-            // The server more often: it holds the log.
-            Self::OnNats => {
-                &[Kind::NatsServer, Kind::NatsServer, Kind::Decider, Kind::Api, Kind::Projector]
-            }
-        };
-        kinds[random.random_range(0..kinds.len())]
-    }
-
-    /// Roles by process; those whom others wait for first.
-    fn processes(self) -> &'static [(Kind, &'static str)] {
-        match self {
-            Self::AllInOne | Self::Sabotaged => {
-                &[(Kind::AllInOne, "api,decider,projector,reactor")]
-            }
-            Self::ProjectorApart => {
-                &[(Kind::Projector, "projector"), (Kind::Decider, "api,decider,reactor")]
-            }
-            Self::OnNats => &[
-                (Kind::Decider, "decider"),
-                (Kind::Projector, "projector,reactor"),
-                (Kind::Api, "api"),
-            ],
-        }
-    }
-}
+/// How long a process may take to come up, tried again and again as a supervisor would.
+const UP_WITHIN: Duration = Duration::from_secs(60);
+/// More connections than PostgreSQL is set up for.
+const CROWD_MAX: usize = 400;
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running installation, gone when dropped.
 pub(super) struct World {
-    pub(super) address: SocketAddr,
+    pub(super) setup: Setup,
+    /// Where the API answers, at each of its processes.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) population: Population,
-    processes: Vec<(Kind, Server)>,
+    pub(super) processes: Vec<(Kind, Server)>,
+    links: Vec<(Kind, Proxy)>,
+    /// The small file system of data folder or streams, where there is one: it goes before its folder.
+    disk: Option<Disk>,
     nats: Option<NatsServer>,
+    postgres: Option<PrivatePostgres>,
+    /// Connections that leave no place for others.
+    crowd: Vec<PgConnection>,
+    /// The database of tables and vault, as the processes and as the rig reach it.
+    databases: Option<(String, String)>,
     folder: TempDir,
 }
 
 impl World {
-    /// Makes the data folder and starts the processes.
-    pub(super) async fn start(setup: Setup, signcall: &Path) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let data = folder.path().to_owned();
-        let nats = match (setup, find_nats_server()) {
-            (Setup::OnNats, Some(program)) => Some(NatsServer::start(program, "").await?),
-            _ => None,
+    /// Makes the data folder and starts the processes; `seed` is that of the links' dice.
+    pub(super) async fn start(setup: Setup, signcall: &Path, seed: u64) -> anyhow::Result<Self> {
+        Self::start_with(setup, signcall, seed, &Extra::default()).await
+    }
+
+    /// As [`Self::start`], in narrower bounds.
+    pub(super) async fn start_with(
+        setup: Setup,
+        signcall: &Path,
+        seed: u64,
+        extra: &Extra,
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("signcall-chaos-").tempdir()?;
+        let mut world = Self {
+            setup,
+            addresses: vec![],
+            population: Population { people: vec![], rooms: vec![] },
+            processes: vec![],
+            links: vec![],
+            nats: None,
+            postgres: None,
+            crowd: vec![],
+            databases: None,
+            disk: None,
+            folder,
         };
-        let log = open_log(&data, nats.as_ref()).await?;
-        let population = population::settle(&log, &data, PEOPLE, ROOMS).await?;
+        world.start_services(seed, extra).await?;
+        let data = world.data();
+        let log = world.log().await?;
+        let vault = world.vault_url();
+        let people = if setup.is_spread() { PEOPLE + SPARE } else { PEOPLE };
+        world.population = population::settle_with(&log, &data, &vault, people, ROOMS).await?;
         drop(log);
         released(&data).await?;
-        let address = free_address()?;
-        let mut world = Self { address, population, processes: vec![], nats, folder };
-        let program = match setup {
-            Setup::Sabotaged => std::env::current_exe()?,
-            Setup::AllInOne | Setup::ProjectorApart | Setup::OnNats => signcall.to_owned(),
-        };
+        let launch = Launch::prepare(setup, &data, signcall, extra)?;
         for (kind, roles) in setup.processes() {
-            let arguments = world.arguments(setup, roles);
-            let name = roles.replace(',', "-");
-            let process = Server::start(&program, arguments, &world.data(), &name).await?;
+            let address = free_address()?;
+            if roles.contains("api") {
+                world.addresses.push(address);
+            }
+            let (program, arguments) =
+                launch.command(*kind, world.arguments(*kind, roles, address)?)?;
+            let process = Server::start(&program, arguments, &data, kind.name()).await?;
             world.processes.push((*kind, process));
         }
         Ok(world)
     }
 
-    fn arguments(&self, setup: Setup, roles: &str) -> Vec<String> {
-        let (data, address) = (self.data().display().to_string(), self.address.to_string());
-        if setup == Setup::Sabotaged {
-            return ["chaos", "serve-sabotaged", &data, &address].map(str::to_owned).to_vec();
+    async fn start_services(&mut self, seed: u64, extra: &Extra) -> anyhow::Result<()> {
+        let on_nats = self.setup == Setup::OnNats || self.setup.is_spread();
+        if let Some(mb) = extra.disk_mb.filter(|_| !on_nats) {
+            self.disk = Some(Disk::mount(self.folder.path(), mb)?);
         }
-        let mut arguments =
-            ["serve", "--data", &data, "--roles", roles, "--listen", &address, "--log-level"]
-                .map(str::to_owned)
-                .to_vec();
-        arguments.extend(["warn", "--api", "throttles.chat.per_minute=0"].map(str::to_owned));
+        if on_nats {
+            let program = find_nats_server().context("there is no nats-server")?;
+            let mut nats = NatsServer::start(program, "").await?;
+            if let Some(mb) = extra.disk_mb {
+                nats.kill();
+                self.disk = Some(Disk::mount(&nats.store(), mb)?);
+                nats.restart().await?;
+            }
+            let server = SocketAddr::from(([127, 0, 0, 1], nats.port()));
+            self.nats = Some(nats);
+            for (n, (kind, _)) in self.setup.processes().iter().enumerate() {
+                if self.setup.is_spread() {
+                    let link = Proxy::start(server, seed.wrapping_add(n as u64)).await?;
+                    self.links.push((*kind, link));
+                }
+            }
+        }
+        if self.setup == Setup::SpreadOnPostgres {
+            let programs = find_postgres().context("there is no PostgreSQL")?;
+            let postgres = PrivatePostgres::start(programs).await?;
+            let server = SocketAddr::from(([127, 0, 0, 1], postgres.port()));
+            let link = Proxy::start(server, seed).await?;
+            let direct = postgres.database().await?;
+            let ports = [postgres.port(), link.address.port()].map(|port| format!(":{port}/"));
+            let linked = direct.replace(&ports[0], &ports[1]);
+            self.links.push((Kind::Postgres, link));
+            self.databases = Some((linked, direct));
+            self.postgres = Some(postgres);
+        }
+        Ok(())
+    }
+
+    /// Sets the clock of a process by so many seconds forward or back.
+    pub(super) fn set_clock(&self, kind: Kind, ahead_s: i64) -> anyhow::Result<()> {
+        launch::set_clock(&self.data(), kind, ahead_s)
+    }
+
+    fn arguments(
+        &self,
+        kind: Kind,
+        roles: &str,
+        address: SocketAddr,
+    ) -> anyhow::Result<Vec<String>> {
+        let (shared, address) = (self.data(), address.to_string());
+        let shown = |path: &Path| path.display().to_string();
+        if self.setup == Setup::Sabotaged {
+            let arguments = ["chaos", "serve-sabotaged", &shown(&shared), &address];
+            return Ok(arguments.map(str::to_owned).to_vec());
+        }
+        // Machines of their own share neither snapshots nor anything else but log, tables and vault.
+        let own = shared.join(kind.name());
+        let spread = self.setup.is_spread();
+        let data = shown(if spread { &own } else { &shared });
+        let fixed = ["serve", "--data", &data, "--roles", roles, "--listen", &address];
+        let mut arguments = fixed.map(str::to_owned).to_vec();
+        let quiet = ["--log-level", "warn", "--api", "throttles.chat.per_minute=0"];
+        arguments.extend(quiet.map(str::to_owned));
         if let Some(nats) = &self.nats {
-            arguments.extend(["--log".to_owned(), nats.url()]);
+            let link = self.links.iter().find(|(known, _)| *known == kind);
+            let url =
+                link.map_or_else(|| nats.url(), |(_, link)| format!("nats://{}", link.address));
+            arguments.extend(["--log".to_owned(), url]);
         }
-        arguments
+        if spread {
+            let (tables, vault) = match &self.databases {
+                Some((linked, _)) => (linked.clone(), linked.clone()),
+                None => (self.tables_url(), self.vault_url()),
+            };
+            let secrets = shown(&shared.join("secrets"));
+            let places = ["--database", &tables, "--vault", &vault, "--secrets", &secrets];
+            arguments.extend(places.map(str::to_owned));
+        }
+        Ok(arguments)
     }
 
     /// The data folder.
@@ -153,29 +187,161 @@ impl World {
         self.folder.path().to_owned()
     }
 
+    /// The tables, as the rig reaches them.
+    pub(super) fn tables_url(&self) -> String {
+        self.url_of("tables.db")
+    }
+
+    /// The vault, as the rig reaches it.
+    pub(super) fn vault_url(&self) -> String {
+        self.url_of("vault.db")
+    }
+
+    fn url_of(&self, file: &str) -> String {
+        match &self.databases {
+            Some((_, direct)) => direct.clone(),
+            None => format!("sqlite:{}", self.data().join(file).display()),
+        }
+    }
+
     /// The log, beside the running processes.
     pub(super) async fn log(&self) -> anyhow::Result<Log> {
-        open_log(&self.data(), self.nats.as_ref()).await
+        Ok(match &self.nats {
+            None => embedded::open(&self.data().join("log.db")).await?,
+            Some(nats) => {
+                let connection = connect(&NatsConfig::new(nats.url())).await?;
+                streams::log::nats::open(&connection).await?
+            }
+        })
     }
 
-    /// Kills one as hard as can be, and starts it again.
-    pub(super) async fn kill_and_restart(&mut self, kind: Kind) -> anyhow::Result<()> {
-        if kind == Kind::NatsServer {
-            let nats = self.nats.as_mut().context("there is no nats-server")?;
-            return Ok(nats.restart().await?);
+    /// One of those of the population who only log out.
+    pub(super) fn spare(&self, n: usize) -> Option<&population::Person> {
+        self.population.people.get(PEOPLE + n)
+    }
+
+    /// The small file system.
+    pub(super) fn disk(&self) -> anyhow::Result<&Disk> {
+        self.disk.as_ref().context("there is no small file system")
+    }
+
+    /// The NATS server, where there is one.
+    pub(super) fn nats(&mut self) -> anyhow::Result<&mut NatsServer> {
+        self.nats.as_mut().context("there is no nats-server")
+    }
+
+    /// Whether tables and vault lie on PostgreSQL.
+    pub(super) fn has_postgres(&self) -> bool {
+        self.postgres.is_some()
+    }
+
+    /// PostgreSQL, where it is used.
+    pub(super) fn postgres(&mut self) -> anyhow::Result<&mut PrivatePostgres> {
+        self.postgres.as_mut().context("there is no PostgreSQL")
+    }
+
+    /// Takes every connection that PostgreSQL has to give, and those of the processes that they let
+    /// go of; `false` lets them all go.
+    pub(super) async fn crowd_postgres(&mut self, is_crowded: bool) -> anyhow::Result<()> {
+        self.crowd.clear();
+        let url = self.tables_url();
+        while is_crowded && self.crowd.len() < CROWD_MAX {
+            match PgConnection::connect(&url).await {
+                Ok(connection) => self.crowd.push(connection),
+                Err(_) => break,
+            }
         }
+        Ok(())
+    }
+
+    fn process(&mut self, kind: Kind) -> anyhow::Result<&mut Server> {
         let mut processes = self.processes.iter_mut();
-        let victim = processes.find(|(known, _)| *known == kind).context("no such process")?;
-        victim.1.restart().await
+        let found = processes.find(|(known, _)| *known == kind);
+        found.map(|(_, process)| process).with_context(|| format!("there is no {}", kind.name()))
     }
-}
 
-async fn open_log(data: &Path, nats: Option<&NatsServer>) -> anyhow::Result<Log> {
-    Ok(match nats {
-        None => embedded::open(&data.join("log.db")).await?,
-        Some(nats) => {
-            let connection = connect(&NatsConfig::new(nats.url())).await?;
-            streams::log::nats::open(&connection).await?
+    /// Kills one as hard as can be.
+    pub(super) async fn kill(&mut self, kind: Kind) -> anyhow::Result<()> {
+        match kind {
+            Kind::NatsServer => self.nats()?.kill(),
+            Kind::Postgres => self.postgres()?.kill(),
+            Kind::AllInOne
+            | Kind::Projector
+            | Kind::Decider
+            | Kind::SecondDecider
+            | Kind::Api
+            | Kind::SecondApi
+            | Kind::Worker => self.process(kind)?.kill().await?,
         }
-    })
+        Ok(())
+    }
+
+    /// Starts one, if need be killing it before; whoever waits for others is started again.
+    pub(super) async fn restart(&mut self, kind: Kind) -> anyhow::Result<()> {
+        let until = Instant::now() + UP_WITHIN;
+        loop {
+            let up = match kind {
+                Kind::NatsServer => self.nats()?.restart().await.map_err(anyhow::Error::from),
+                Kind::Postgres => self.postgres()?.restart().await.map_err(anyhow::Error::from),
+                Kind::AllInOne
+                | Kind::Projector
+                | Kind::Decider
+                | Kind::SecondDecider
+                | Kind::Api
+                | Kind::SecondApi
+                | Kind::Worker => self.process(kind)?.restart().await,
+            };
+            match up {
+                Err(_) if Instant::now() < until => sleep(PAUSE).await,
+                up => return up,
+            }
+        }
+    }
+
+    /// Starts a process; whether it comes up at the first try.
+    pub(super) async fn restart_once(&mut self, kind: Kind) -> anyhow::Result<()> {
+        self.process(kind)?.restart().await
+    }
+
+    /// The end of what a process said.
+    pub(super) fn last_words(&mut self, kind: Kind) -> String {
+        self.process(kind).map(|process| process.last_words()).unwrap_or_default()
+    }
+
+    /// Sends a signal, such as SIGSTOP.
+    pub(super) fn signal(&mut self, kind: Kind, signal: Signal) -> anyhow::Result<()> {
+        let pid = match kind {
+            Kind::NatsServer => self.nats()?.pid(),
+            Kind::Postgres => bail!("PostgreSQL is many processes"),
+            Kind::AllInOne
+            | Kind::Projector
+            | Kind::Decider
+            | Kind::SecondDecider
+            | Kind::Api
+            | Kind::SecondApi
+            | Kind::Worker => self.process(kind)?.pid(),
+        };
+        let pid = pid.with_context(|| format!("the {} does not run", kind.name()))?;
+        let pid = Pid::from_raw(i32::try_from(pid)?).context("no process has the number 0")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// What the link of a process to NATS, or all links to PostgreSQL, do from now on.
+    pub(super) fn link(&self, kind: Kind, mode: Mode) -> anyhow::Result<()> {
+        let link = self.links.iter().find(|(known, _)| *known == kind);
+        let (_, link) = link.with_context(|| format!("the {} has no link", kind.name()))?;
+        link.set(mode);
+        Ok(())
+    }
+
+    /// Processes that have ended by themselves, with their last words.
+    pub(super) fn ended(&mut self) -> anyhow::Result<Vec<(Kind, String)>> {
+        let mut ended = Vec::new();
+        for (kind, process) in &mut self.processes {
+            if process.has_ended()? {
+                ended.push((*kind, process.last_words()));
+            }
+        }
+        Ok(ended)
+    }
 }

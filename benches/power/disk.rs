@@ -86,7 +86,7 @@ impl Disk {
                     self.files.insert(to.clone(), file);
                 }
             }
-            Op::Ack(_) => {}
+            Op::Look(_) | Op::Ack(_) => {}
         }
     }
 

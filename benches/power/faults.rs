@@ -1,5 +1,6 @@
-//! Input and output that fails: the n-th call of a process on its files fails, for every n, once or from
-//! there on, in a new folder and in one that a killed process left. Whatever fails, the process tells
+//! Input and output that fails: the n-th call of a process on its files (open, read, write, sync, rename,
+//! link, unlink) fails, for every n, once or from there on, with EIO or as on a full disk, in a new folder
+//! and in one that another process left. Whatever fails, the process tells
 //! it or gets over it, and comes back without the fault with all that was acknowledged.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::record::{ACKED, Op, Recording};
 use super::work::STUCK;
-use super::{check, compile};
+use super::{SHIM, check, compile};
 
 /// Told of at most so many.
 const FAILURES_MAX: usize = 20;
@@ -45,6 +46,27 @@ impl Found {
     }
 }
 
+/// Which call fails, and how.
+#[derive(Debug, Clone, Copy)]
+struct Fault {
+    at: u64,
+    /// All after it fail, too.
+    stays: bool,
+    /// With the error of a full disk, where the call takes space.
+    full: bool,
+}
+
+impl Fault {
+    fn tell(self, place: &str) -> String {
+        let Self { at, stays, full } = self;
+        let (how, error) = (
+            if stays { " and all after it" } else { " once" },
+            if full { ", disk full" } else { "" },
+        );
+        format!("call {at} of a {place} folder{how}{error}")
+    }
+}
+
 struct Rig<'a> {
     folder: PathBuf,
     shim: PathBuf,
@@ -58,7 +80,7 @@ struct Rig<'a> {
 /// When there is no C compiler, or the work fails without a fault.
 pub async fn run(step: u64, seed: u64, writer: &Path) -> Result<Found> {
     let folder = tempfile::Builder::new().prefix("signcall-faults-").tempdir()?;
-    let shim = compile(folder.path())?;
+    let shim = compile(SHIM, folder.path())?;
     let rig = Rig { folder: folder.path().to_owned(), shim, writer, seed };
     let left = rig.folder.join("left");
     begin(&left)?;
@@ -87,9 +109,10 @@ impl Rig<'_> {
         self.folder.join("recording")
     }
 
-    fn work(&self, data: &Path, seed: u64, fault: Option<(u64, bool)>) -> Result<Output> {
+    fn work(&self, data: &Path, seed: u64, fault: Option<Fault>) -> Result<Output> {
         let _ = std::fs::remove_file(self.recording());
-        let shape = if fault.is_some_and(|(_, stays)| stays) { "work-brief" } else { "work-short" };
+        let shape =
+            if fault.is_some_and(|fault| fault.stays) { "work-brief" } else { "work-short" };
         let mut work = Command::new("timeout");
         work.arg("60")
             .arg(self.writer)
@@ -98,11 +121,13 @@ impl Rig<'_> {
             .arg(data)
             .arg(seed.to_string());
         work.env("LD_PRELOAD", &self.shim).env("POWER_FOLDER", data);
-        work.env("POWER_RECORD", self.recording());
-        if let Some((at, stays)) = fault {
+        work.env("POWER_RECORD", self.recording()).env("POWER_LOOKS", "1");
+        if let Some(Fault { at, stays, full }) = fault {
             work.env("POWER_FAIL_AT", at.to_string());
-            if stays {
-                work.env("POWER_FAIL_ON", "1");
+            for (name, is_set) in [("POWER_FAIL_ON", stays), ("POWER_FULL", full)] {
+                if is_set {
+                    work.env(name, "1");
+                }
             }
         }
         Ok(work.output()?)
@@ -117,21 +142,15 @@ impl Rig<'_> {
     ) -> Result<()> {
         let mut at = 1 + self.seed % step;
         while at <= calls {
-            for stays in [false, true] {
-                self.one(from, at, stays, found).await?;
+            for (stays, full) in [(false, false), (true, false), (false, true), (true, true)] {
+                self.one(from, Fault { at, stays, full }, found).await?;
             }
             at += step;
         }
         Ok(())
     }
 
-    async fn one(
-        &self,
-        from: Option<&Path>,
-        at: u64,
-        stays: bool,
-        found: &mut Found,
-    ) -> Result<()> {
+    async fn one(&self, from: Option<&Path>, fault: Fault, found: &mut Found) -> Result<()> {
         let data = self.folder.join(format!("data-{}", found.runs));
         match from {
             Some(left) => copy(left, &data)?,
@@ -139,14 +158,11 @@ impl Rig<'_> {
         }
         found.runs += 1;
         let place = if from.is_some() { "reopened" } else { "new" };
-        let name = format!(
-            "call {at} of a {place} folder {}",
-            if stays { "and all after it" } else { "once" }
-        );
-        let ran = self.work(&data, self.seed + 1, Some((at, stays)))?;
+        let name = fault.tell(place);
+        let ran = self.work(&data, self.seed + 1, Some(fault))?;
         let said = String::from_utf8_lossy(&ran.stderr);
         // A fault that passed is to be got over; one that stays may be told for ever.
-        let bad = said.contains("panicked") || (!stays && said.contains(STUCK));
+        let bad = said.contains("panicked") || (!fault.stays && said.contains(STUCK));
         match ran.status.code() {
             Some(0) if !bad => found.borne += 1,
             Some(2) if !bad => found.told += 1,

@@ -42,6 +42,8 @@ pub enum Op {
         /// The new one.
         to: String,
     },
+    /// A file was opened or read.
+    Look(String),
     /// Somebody was told that something is done.
     Ack(String),
 }
@@ -81,6 +83,7 @@ impl Recording {
                     Op::Truncate { path: path.to_owned(), length: length.parse()? }
                 }
                 ["S", path] => Op::Sync(path.to_owned()),
+                ["C", path] => Op::Look(path.to_owned()),
                 ["U", path] => Op::Unlink(path.to_owned()),
                 ["R", from, to] => Op::Rename { from: from.to_owned(), to: to.to_owned() },
                 ["L", from, to] => Op::Link { from: from.to_owned(), to: to.to_owned() },

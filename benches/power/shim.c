@@ -3,17 +3,19 @@
  * LD_PRELOAD; POWER_FOLDER names the folder, POWER_RECORD the file of the recording. Syncs are
  * recorded and not done: the disk that counts is the made-up one.
  *
- * With POWER_FAIL_AT=n the n-th of these calls fails with EIO, and with POWER_FAIL_ON set also all
- * after it; what was acknowledged (the file "acked") is none of the disk's.
+ * With POWER_FAIL_AT=n the n-th of these calls fails, and with POWER_FAIL_ON set also all after it:
+ * with EIO, or with POWER_FULL set with ENOSPC where the call takes space; what was acknowledged (the
+ * file "acked") is none of the disk's. With POWER_LOOKS set, opens and reads are such calls too.
  *
  * A line each: "W path offset length\n" and the bytes; "T path length\n"; "S path\n" (a folder too);
- * "U path\n"; "R from to\n"; "L from to\n". Paths are relative to the folder and hold no blanks. */
+ * "U path\n"; "R from to\n"; "L from to\n"; "C path\n" (an open or a read). Paths are relative to the folder and hold no blanks. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@ static const char *folder;
 static size_t folder_length;
 static int recording = -1;
 static long calls, fail_at;
-static int fail_on;
+static int fail_on, full, looks;
 
 __attribute__((constructor)) static void start(void) {
     const char *file = getenv("POWER_RECORD");
@@ -35,6 +37,8 @@ __attribute__((constructor)) static void start(void) {
     folder_length = strlen(folder);
     fail_at = getenv("POWER_FAIL_AT") ? atol(getenv("POWER_FAIL_AT")) : 0;
     fail_on = getenv("POWER_FAIL_ON") != NULL;
+    full = getenv("POWER_FULL") != NULL;
+    looks = getenv("POWER_LOOKS") != NULL;
     recording = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (recording < 0) abort();
 }
@@ -60,14 +64,16 @@ static const char *named(int fd, char *path) {
     return below(path);
 }
 
-/* Whether this call is to fail. To be asked under the lock. */
-static int fails(const char *path) {
+/* Whether this call is to fail, one that `takes` space or not. To be asked under the lock. */
+static int fails_taking(const char *path, int takes) {
     if (!path || !fail_at || strcmp(path, "acked") == 0) return 0;
     calls++;
     if (calls != fail_at && !(fail_on && calls > fail_at)) return 0;
-    errno = EIO;
+    errno = full && takes ? ENOSPC : EIO;
     return 1;
 }
+
+static int fails(const char *path) { return fails_taking(path, 1); }
 
 /* The recording must be whole, or the run is worth nothing. */
 static void record(const char *head, const void *bytes, size_t length) {
@@ -140,7 +146,7 @@ static int synced(int fd, int (*real)(int)) {
     const char *path = named(fd, buffer);
     if (!path) return real(fd);
     pthread_mutex_lock(&order);
-    int done = fails(path) ? -1 : 0;
+    int done = fails_taking(path, 0) ? -1 : 0;
     if (done == 0) {
         snprintf(head, sizeof head, "S %s\n", path);
         record(head, "", 0);
@@ -164,7 +170,7 @@ int unlink(const char *path) {
     char head[PATH_MAX + 64];
     const char *ours = below(path);
     pthread_mutex_lock(&order);
-    int done = fails(ours) ? -1 : real(path);
+    int done = fails_taking(ours, 0) ? -1 : real(path);
     if (ours && done == 0) {
         snprintf(head, sizeof head, "U %s\n", ours);
         record(head, "", 0);
@@ -178,7 +184,7 @@ int rename(const char *from, const char *to) {
     char head[2 * PATH_MAX + 64];
     const char *ours = below(from), *new_name = below(to);
     pthread_mutex_lock(&order);
-    int done = real(from, to);
+    int done = fails(new_name) ? -1 : real(from, to);
     if (ours && new_name && done == 0) {
         snprintf(head, sizeof head, "R %s %s\n", ours, new_name);
         record(head, "", 0);
@@ -203,3 +209,45 @@ int linkat(int from_folder, const char *from, int to_folder, const char *to, int
 }
 
 int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+/* Whether an open or a read is to fail; else it is a call that happened. */
+static int look_fails(const char *path, int takes) {
+    char head[PATH_MAX + 64];
+    if (!path || !looks || strcmp(path, "acked") == 0) return 0;
+    pthread_mutex_lock(&order);
+    int failed = fails_taking(path, takes);
+    if (!failed) {
+        snprintf(head, sizeof head, "C %s\n", path);
+        record(head, "", 0);
+    }
+    pthread_mutex_unlock(&order);
+    return failed;
+}
+
+static int opened(const char *path, int flags, mode_t mode) {
+    REAL(int, "open64", const char *, int, ...);
+    return look_fails(below(path), flags & O_CREAT) ? -1 : real(path, flags, mode);
+}
+
+#define OPEN(name) \
+    int name(const char *path, int flags, ...) { \
+        va_list more; \
+        va_start(more, flags); \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0; \
+        va_end(more); \
+        return opened(path, flags, mode); \
+    }
+
+OPEN(open)
+OPEN(open64)
+
+ssize_t pread64(int fd, void *bytes, size_t length, off64_t offset) {
+    REAL(ssize_t, "pread64", int, void *, size_t, off64_t);
+    char buffer[PATH_MAX];
+    const char *path = looks ? named(fd, buffer) : NULL;
+    return look_fails(path, 0) ? -1 : real(fd, bytes, length, offset);
+}
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
+    return pread64(fd, bytes, length, offset);
+}

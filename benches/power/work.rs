@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use decider::Writer;
+use decider::{Snapshots, Writer};
 use events::command::Created;
 use events::room::command::{create::Create, message::SendMessage};
 use events::user::TokenKind;
@@ -23,6 +23,7 @@ use projector::{Projector, Store};
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use streams::Commands;
+use tokio::sync::oneshot;
 use vault::{Secrets, Vault};
 
 use super::record::ACKED;
@@ -78,10 +79,15 @@ pub async fn work(folder: &Path, seed: u64, shape: Shape) -> Result<()> {
     let begin = BEGIN_MICROS + i64::try_from(seed)? * 1_000_000_000;
     let started = Instant::now();
     let clock = move || Timestamp::from_micros(begin + started.elapsed().as_micros() as i64);
-    let writer = Writer::open(log.clone(), vault.clone(), Arc::new(clock)).await?;
+    let snapshots = Snapshots::in_folder(folder);
+    let writer = Writer::resume(log.clone(), vault.clone(), Arc::new(clock), snapshots).await?;
     let store = Store::open(&tables_url(folder)).await?;
     let projector = Projector::new(store.clone(), log.clone(), vault, streams::live::local());
-    let _writing = tokio::spawn(writer.run(queue, std::future::pending()));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let writing = tokio::spawn(writer.run(queue, async {
+        // A stopper that is gone stops it too.
+        let _ = stopped.await;
+    }));
     let projecting = tokio::spawn(projector.run(std::future::pending()));
     let acked = OpenOptions::new().create(true).append(true).open(folder.join(ACKED))?;
     let mut people = People {
@@ -107,6 +113,11 @@ pub async fn work(folder: &Path, seed: u64, shape: Shape) -> Result<()> {
     let left = until.saturating_duration_since(Instant::now());
     ensure!(store.wait_for(end, left.max(PAUSE)).await?, "{STUCK}the tables do not come to {end}");
     ensure!(!projecting.is_finished(), "{STUCK}the projector has ended");
+    if shape.lenient {
+        // A snapshot is kept at a clean stop.
+        let _ = stop.send(());
+        writing.await?;
+    }
     Ok(())
 }
 

@@ -25,7 +25,9 @@ cargo xtask tidy                                  edges, owners, files, words, h
 cargo xtask ci [STEP]…                            every gate: fmt tidy deny clippy doc test
 cargo xtask bench NAME [--json] [--quick] […]     one set of figures against its peers
 cargo xtask bench criterion [FILTER]              the criterion benchmarks
-cargo xtask chaos [--cycles N] [--seed S] […]     kill and fault runs under load
+cargo xtask chaos [--cycles N] [--seed S] […]     kill -9 under load
+cargo xtask chaos --class NAME[,NAME]… [--runs N] faults by class (`all`); --list names them
+cargo xtask chaos --mixed MINUTES                 several faults at once
 cargo xtask fuzz [TARGET]… [--seconds N]         hostile .pose, live wire, JPEG, model, log and text bytes
 cargo xtask fuzz --coverage [TARGET]… [--seconds N]   the same under libFuzzer, which sees what was reached
 cargo xtask power-loss [--cycles N] [--no-sync]   cuts the power of a recorded disk under log and vault

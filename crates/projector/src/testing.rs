@@ -18,12 +18,13 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Who runs it when the tests run as root.
 const UNPRIVILEGED: &str = "postgres";
 
-/// A running server. Every test takes a database of its own from it.
+/// A running server. Every test takes a database of its own from it. It can be killed, stopped and
+/// started again on the same data.
 pub struct PrivatePostgres {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
-    child: Child,
+    child: Option<Child>,
     databases: Mutex<u32>,
 }
 
@@ -73,24 +74,78 @@ impl PrivatePostgres {
             return Err(io::Error::other(format!("initdb failed:\n{said}")));
         }
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = unprivileged(programs.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
-            .args(["-c", "unix_socket_directories=", "-c", "fsync=off"])
-            .args(["-c", "full_page_writes=off", "-c", "max_connections=200"])
+        let mut server = Self { programs, folder, port, child: None, databases: Mutex::new(0) };
+        server.restart().await?;
+        Ok(server)
+    }
+
+    /// Ends the server as a crash would: its first process by SIGKILL, upon which the others go.
+    pub fn kill(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        // It may have ended by itself, which is what is wanted.
+        if let Some(pid) = self.pid() {
+            let _killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        }
+        let _killed = child.kill();
+        let _ended = child.wait();
+    }
+
+    /// Stops the server as `pg_ctl stop -m MODE` does: `fast` ends sessions, `immediate` crashes.
+    pub fn stop(&mut self, mode: &str) {
+        let Some(mut child) = self.child.take() else { return };
+        // Best effort: what fails here is found by the next start.
+        let _stopped = unprivileged(self.programs.join("pg_ctl"))
+            .args(["stop", "-m", mode, "-D"])
+            .arg(self.folder.join("data"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()?;
-        let mut server = Self { programs, folder, port, child, databases: Mutex::new(0) };
+            .status();
+        let _ended = child.wait();
+    }
+
+    /// Starts the server on its data, if need be killing it before, and waits until it answers.
+    /// After a kill it is tried again until the last of the old sessions has gone.
+    pub async fn restart(&mut self) -> io::Result<()> {
+        self.kill();
         let deadline = Instant::now() + START_TIMEOUT;
-        while PgConnection::connect(&server.url("postgres")).await.is_err() {
-            if server.child.try_wait()?.is_some() || Instant::now() > deadline {
+        loop {
+            let ended = match &mut self.child {
+                Some(child) => child.try_wait()?.is_some(),
+                None => true,
+            };
+            if ended {
+                self.child = Some(self.spawn()?);
+            } else if PgConnection::connect(&self.url("postgres")).await.is_ok() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
                 return Err(io::Error::other("the private PostgreSQL does not answer"));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok(server)
+    }
+
+    fn spawn(&self) -> io::Result<Child> {
+        unprivileged(self.programs.join("postgres"))
+            .arg("-D")
+            .arg(self.folder.join("data"))
+            .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories=", "-c", "fsync=off"])
+            .args(["-c", "full_page_writes=off", "-c", "max_connections=200"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    }
+
+    /// The number of its first process, which as root is not the one that was started here.
+    fn pid(&self) -> Option<u32> {
+        let file = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
+        file.lines().next()?.trim().parse().ok()
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     fn url(&self, database: &str) -> String {
@@ -113,14 +168,8 @@ impl PrivatePostgres {
 
 impl Drop for PrivatePostgres {
     fn drop(&mut self) {
-        // Best effort: what fails here can only leave a temporary folder behind.
-        let _stopped = unprivileged(self.programs.join("pg_ctl"))
-            .args(["stop", "-m", "immediate", "-D"])
-            .arg(self.folder.join("data"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        let _ended = self.child.wait();
+        // What fails here can only leave a temporary folder behind.
+        self.stop("immediate");
         let _removed = std::fs::remove_dir_all(&self.folder);
     }
 }
