@@ -111,8 +111,12 @@ pub async fn work(folder: &Path, seed: u64, shape: Shape) -> Result<()> {
     }
     let end = log.head().await?.position;
     let left = until.saturating_duration_since(Instant::now());
-    ensure!(store.wait_for(end, left.max(PAUSE)).await?, "{STUCK}the tables do not come to {end}");
-    ensure!(!projecting.is_finished(), "{STUCK}the projector has ended");
+    let reached = store.wait_for(end, left.max(PAUSE)).await;
+    if projecting.is_finished() {
+        let why = projecting.await?.err().map_or_else(String::new, |why| format!(": {why}"));
+        return Err(anyhow!("{STUCK}the projector has ended{why}"));
+    }
+    ensure!(reached?, "{STUCK}the tables do not come to {end}");
     if shape.lenient {
         // A snapshot is kept at a clean stop.
         let _ = stop.send(());

@@ -54,7 +54,8 @@ const APPEND: &str = "
 struct EmbeddedLog {
     place: String,
     id: LogId,
-    readers: SqlitePool,
+    /// Exchanged for fresh ones where they find damage.
+    readers: parking_lot::Mutex<SqlitePool>,
     /// One connection, so one append at a time.
     writer: Mutex<SqliteConnection>,
     /// The last block whose bytes were checked when the end was looked at.
@@ -120,14 +121,11 @@ impl EmbeddedLog {
         let (version, last) = glance(&mut watching).await.map_err(unopened)?;
         let appended = watch::Sender::new(last);
         let watcher = tokio::spawn(watch_file(watching, version, appended.clone(), path.into()));
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS_MAX)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.pragma("query_only", "ON"));
+        let readers = readers(options.pragma("query_only", "ON"));
         Ok(Self {
             place,
             id,
-            readers,
+            readers: parking_lot::Mutex::new(readers),
             writer: Mutex::new(writer),
             checked: parking_lot::Mutex::new(Head::empty(id)),
             appended,
@@ -136,7 +134,36 @@ impl EmbeddedLog {
     }
 }
 
+/// Connections that read; made when they are needed.
+fn readers(options: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS_MAX)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
 impl EmbeddedLog {
+    fn readers(&self) -> SqlitePool {
+        self.readers.lock().clone()
+    }
+
+    /// Looks, and where that finds damage, once more through fresh connections: after a single call
+    /// on the file that failed, SQLite may take its own pages for damaged ones. What is damaged is so
+    /// for whoever looks.
+    async fn surely<T, F>(&self, look: impl Fn() -> F) -> Result<T, LogError>
+    where
+        F: Future<Output = Result<T, LogError>>,
+    {
+        match look().await {
+            Err(LogError::Damaged { .. }) => {
+                let options = self.readers().connect_options();
+                *self.readers.lock() = readers((*options).clone());
+                look().await
+            }
+            looked => looked,
+        }
+    }
+
     /// All in one transaction, so that a copy does not wait for the disk block by block.
     async fn append_rows(&self, blocks: &[Arc<Block>]) -> Result<(), AppendError> {
         let Some(last) = blocks.last() else { return Ok(()) };
@@ -181,7 +208,7 @@ impl EmbeddedLog {
 
     /// The log did not end where the block expects: is it because the block is there already?
     async fn settle(&self, block: &Block) -> Result<(), AppendError> {
-        if self.end().await? == block.head() {
+        if self.surely(|| self.end()).await? == block.head() {
             return Ok(());
         }
         let expected = BlockNumber::new(block.header.block.get().saturating_sub(1));
@@ -270,7 +297,7 @@ impl Backend for EmbeddedLog {
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Head, LogError>> {
-        Box::pin(self.end())
+        Box::pin(self.surely(|| self.end()))
     }
 
     fn append(&self, block: Arc<Block>) -> BoxFuture<'_, Result<(), AppendError>> {
@@ -278,15 +305,15 @@ impl Backend for EmbeddedLog {
     }
 
     fn read(&self, after: Head, max_bytes: usize) -> BoxFuture<'_, Result<Vec<Block>, LogError>> {
-        Box::pin(self.read_rows(after, max_bytes))
+        Box::pin(self.surely(move || self.read_rows(after, max_bytes)))
     }
 
     fn block(&self, number: BlockNumber) -> BoxFuture<'_, Result<Option<Block>, LogError>> {
-        Box::pin(self.one(number))
+        Box::pin(self.surely(move || self.one(number)))
     }
 
     fn head_at(&self, block: BlockNumber) -> BoxFuture<'_, Result<Option<Head>, LogError>> {
-        Box::pin(self.head_of(block))
+        Box::pin(self.surely(move || self.head_of(block)))
     }
 
     fn append_all(&self, blocks: Vec<Arc<Block>>) -> BoxFuture<'_, Result<(), AppendError>> {

@@ -21,7 +21,7 @@ impl EmbeddedLog {
         let checked = *self.checked.lock();
         let query =
             sqlx::query(END).bind(checked.block.get() as i64).bind(&checked.hash.bytes()[..]);
-        let row = query.fetch_optional(&self.readers).await;
+        let row = query.fetch_optional(&self.readers()).await;
         let unreadable = |source| self.unreadable(checked.block, source);
         let Some(row) = row.map_err(unreadable)? else { return Ok(Head::empty(self.id)) };
         let head = self.stored_head(&row)?.unwrap_or(checked);
@@ -46,7 +46,7 @@ impl EmbeddedLog {
     ) -> Result<Option<(Vec<u8>, BlockHash)>, LogError> {
         let unreadable = |source| self.unreadable(block, source);
         let number = i64::try_from(block.get()).unwrap_or(i64::MAX);
-        let row = sqlx::query(ROW).bind(number).fetch_one(&self.readers).await;
+        let row = sqlx::query(ROW).bind(number).fetch_one(&self.readers()).await;
         let row = row.map_err(unreadable)?;
         let bytes: Option<Vec<u8>> = row.try_get("bytes").map_err(unreadable)?;
         if let Some(bytes) = bytes {

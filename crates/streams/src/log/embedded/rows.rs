@@ -41,7 +41,8 @@ impl EmbeddedLog {
         }
         let (mut head, mut bytes, mut read) = (after, 0, Vec::new());
         let mut met_reader = after.block.get() == 0;
-        let mut rows = sqlx::query(READ).bind(after.block.get() as i64).fetch(&self.readers);
+        let readers = self.readers();
+        let mut rows = sqlx::query(READ).bind(after.block.get() as i64).fetch(&readers);
         loop {
             let unreadable = |source| self.unreadable(head.block.next(), source);
             let Some(row) = rows.try_next().await.map_err(unreadable)? else { break };
