@@ -25,7 +25,7 @@ use crate::server::{Server, free_address, released};
 
 /// Longest catching up.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(300);
-/// What the issue asks for, of a million events.
+/// What is aimed for, of a million events.
 const PER_MILLION_S: f64 = 60.0;
 const MEMORY_MAX_MB: f64 = 256.0;
 /// What a start and a busy machine take besides.
@@ -102,11 +102,5 @@ pub(super) async fn rebuild(
     run.holds(done.status.success(), || format!("the replay ended with {}: {words}", done.status));
     let (served, tables) = load.probe(world.addresses[0]).await?;
     (run.served, run.tables) = (Some(served), Some(tables));
-    for (kind, words) in world.ended()? {
-        run.verdict.breaks(format!("the {} ended by itself: {words}", kind.name()));
-    }
-    let (acked, _) = load.wind_up().await?;
-    run.acked = acked.len();
-    run.verdict.add(check::check(&world, &acked, true).await?);
-    Ok(())
+    check::conclude(&mut world, load, run).await
 }

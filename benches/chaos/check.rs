@@ -9,7 +9,8 @@ use projector::{Cursor, Page, Store, replay};
 use streams::Log;
 use vault::{Secrets, Vault};
 
-use super::load::Acked;
+use super::load::{Acked, Load};
+use super::run::Run;
 use super::world::World;
 use crate::server::released;
 
@@ -51,6 +52,23 @@ impl Verdict {
         self.broken += 1;
         self.findings.push(what);
     }
+}
+
+/// How a run with one load ends: nobody has ended by itself, and all that was acknowledged is there.
+pub(super) async fn conclude(world: &mut World, load: Load, run: &mut Run) -> anyhow::Result<()> {
+    alive(world, run)?;
+    let (acked, _) = load.wind_up().await?;
+    run.acked = acked.len();
+    run.verdict.add(check(world, &acked, true).await?);
+    Ok(())
+}
+
+/// No process has ended by itself.
+pub(super) fn alive(world: &mut World, run: &mut Run) -> anyhow::Result<()> {
+    for (kind, words) in world.ended()? {
+        run.verdict.breaks(format!("the {} ended by itself: {words}", kind.name()));
+    }
+    Ok(())
 }
 
 /// Compares what was acknowledged with the log, and the log with the tables. `whole` says that

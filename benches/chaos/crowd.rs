@@ -23,7 +23,7 @@ use super::disturb::peak_mb;
 use super::launch::Extra;
 use super::load::{Load, Pace};
 use super::run::Run;
-use super::setup::{Kind, Setup};
+use super::setup::Setup;
 use super::world::World;
 use crate::http::{Connection, request};
 use crate::latency::Latencies;
@@ -89,7 +89,7 @@ pub(super) async fn slowloris(
     let bound = CLOSED_WITHIN + Duration::from_secs(HEAD_TIMEOUT_S);
     run.holds(longest < bound, || format!("a silent connection stays for {longest:?}"));
     asking.end(run).await?;
-    finish(world, run, Kind::AllInOne).await
+    finish(world, run).await
 }
 
 async fn closed_after(
@@ -192,7 +192,7 @@ pub(super) async fn login_flood(
     run.step(format!("{} refused as wrong, {} turned away", answers[0], answers[1]));
     run.figure("turned_away", answers[1]);
     asking.end(run).await?;
-    finish(world, run, Kind::AllInOne).await
+    finish(world, run).await
 }
 
 async fn log_in(address: SocketAddr, name: String) -> anyhow::Result<StatusCode> {
@@ -230,17 +230,12 @@ pub(super) async fn file_descriptors(
         run.figure("idle_share", (share * 100.0).round() / 100.0);
         run.holds(share < IDLE_SHARE_MAX, || format!("out of files it takes {share:.2} of a core"));
     }
-    for (kind, words) in world.ended()? {
-        run.verdict.breaks(format!("the {} ended by itself: {words}", kind.name()));
-    }
+    check::alive(&mut world, run)?;
     drop(crowd);
     run.step("the connections go");
     let (served, tables) = load.probe(world.addresses[0]).await?;
     (run.served, run.tables) = (Some(served), Some(tables));
-    let (acked, _) = load.wind_up().await?;
-    run.acked = acked.len();
-    run.verdict.add(check::check(&world, &acked, true).await?);
-    Ok(())
+    check::conclude(&mut world, load, run).await
 }
 
 /// The processor time that a process has had.
@@ -298,14 +293,10 @@ impl Asking {
 }
 
 /// The server still works, and has not ended.
-async fn finish(mut world: World, run: &mut Run, kind: Kind) -> anyhow::Result<()> {
+async fn finish(mut world: World, run: &mut Run) -> anyhow::Result<()> {
     let load = Load::start(&world, 0, 100, Pace::STEADY);
     let (served, tables) = load.probe(world.addresses[0]).await?;
     (run.served, run.tables) = (Some(served), Some(tables));
     load.acknowledged(100).await?;
-    let (acked, _) = load.wind_up().await?;
-    run.acked = acked.len();
-    run.holds(world.ended()?.is_empty(), || format!("the {} ended by itself", kind.name()));
-    run.verdict.add(check::check(&world, &acked, true).await?);
-    Ok(())
+    check::conclude(&mut world, load, run).await
 }

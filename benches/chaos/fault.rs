@@ -120,8 +120,9 @@ impl Fault {
     /// Whether it has to end before others do: they wait for it to start.
     pub(super) fn ends_first(self) -> bool {
         match self {
-            Self::Kill(Kind::NatsServer | Kind::Postgres)
-            | Self::Stop(_)
+            Self::Kill(kind) => kind.is_service(),
+            Self::KillAll => false,
+            Self::Stop(_)
             | Self::Cut(_)
             | Self::Silence(_)
             | Self::Slow(_)
@@ -129,16 +130,6 @@ impl Fault {
             | Self::StopPostgres(_)
             | Self::CrowdPostgres
             | Self::Clock(..) => true,
-            Self::Kill(
-                Kind::AllInOne
-                | Kind::Projector
-                | Kind::Decider
-                | Kind::SecondDecider
-                | Kind::Api
-                | Kind::SecondApi
-                | Kind::Worker,
-            )
-            | Self::KillAll => false,
         }
     }
 }

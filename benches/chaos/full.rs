@@ -74,13 +74,7 @@ pub(super) async fn run(
     };
     drop(probing);
     (run.served, run.tables) = (Some(served), Some(tables));
-    for (kind, words) in world.ended()? {
-        run.verdict.breaks(format!("the {} ended by itself: {words}", kind.name()));
-    }
-    let (acked, _) = load.wind_up().await?;
-    run.acked = acked.len();
-    run.verdict.add(check::check(&world, &acked, true).await?);
-    Ok(())
+    check::conclude(&mut world, load, run).await
 }
 
 async fn probe(load: &Load, addresses: &[SocketAddr]) -> anyhow::Result<(Duration, Duration)> {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::check;
 use super::run::Run;
 use super::setup::Setup;
 use super::world::World;
@@ -59,8 +60,7 @@ pub(super) async fn run(signcall: &Path, random: &mut StdRng, run: &mut Run) -> 
     }
     run.figure("refused", refused);
     run.holds(refused == HEADS.len() as u64, || format!("only {refused} are refused"));
-    run.holds(world.ended()?.is_empty(), || "the server ended by itself".to_owned());
-    Ok(())
+    check::alive(&mut world, run)
 }
 
 /// All that is answered until the server hangs up.

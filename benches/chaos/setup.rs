@@ -52,6 +52,11 @@ impl Kind {
             Self::Postgres => "postgres",
         }
     }
+
+    /// Whether processes stand on it.
+    pub(super) fn is_service(self) -> bool {
+        matches!(self, Self::NatsServer | Self::Postgres)
+    }
 }
 
 impl Setup {

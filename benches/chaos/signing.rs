@@ -18,6 +18,7 @@ use recognizer::model::built_in;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::check;
 use super::fault::Fault;
 use super::run::Run;
 use super::setup::{Kind, Setup};
@@ -87,9 +88,7 @@ pub(super) async fn run(signcall: &Path, random: &mut StdRng, run: &mut Run) -> 
     let same = found.iter().collect::<Vec<_>>() == expected;
     run.holds(same, || format!("{found:?} was written down, {expected:?} was signed"));
     run.figure("captions", count);
-    for (kind, words) in world.ended()? {
-        run.verdict.breaks(format!("the {} ended by itself: {words}", kind.name()));
-    }
+    check::alive(&mut world, run)?;
     if !same {
         eprintln!("---- worker said:\n{}", world.last_words(Kind::Worker));
     }

@@ -57,16 +57,10 @@ pub(super) async fn lies(
     let after = captions(&world).await?;
     run.holds(before == after, || format!("the log has {after} captions, and had {before}"));
     run.holds(refused > 0, || "nothing was refused: did it arrive?".to_owned());
-    for (kind, words) in world.ended()? {
-        run.verdict.breaks(format!("the {} ended by itself: {words}", kind.name()));
-    }
     let load = Load::start(&world, 0, 0, Pace::STEADY);
     let (served, tables) = load.probe(world.addresses[0]).await?;
     (run.served, run.tables) = (Some(served), Some(tables));
-    let (acked, _) = load.wind_up().await?;
-    run.acked = acked.len();
-    run.verdict.add(check::check(&world, &acked, true).await?);
-    Ok(())
+    check::conclude(&mut world, load, run).await
 }
 
 /// Nobody in this installation has consented to captions.

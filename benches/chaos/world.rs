@@ -265,13 +265,7 @@ impl World {
         match kind {
             Kind::NatsServer => self.nats()?.kill(),
             Kind::Postgres => self.postgres()?.kill(),
-            Kind::AllInOne
-            | Kind::Projector
-            | Kind::Decider
-            | Kind::SecondDecider
-            | Kind::Api
-            | Kind::SecondApi
-            | Kind::Worker => self.process(kind)?.kill().await?,
+            _ => self.process(kind)?.kill().await?,
         }
         Ok(())
     }
@@ -283,13 +277,7 @@ impl World {
             let up = match kind {
                 Kind::NatsServer => self.nats()?.restart().await.map_err(anyhow::Error::from),
                 Kind::Postgres => self.postgres()?.restart().await.map_err(anyhow::Error::from),
-                Kind::AllInOne
-                | Kind::Projector
-                | Kind::Decider
-                | Kind::SecondDecider
-                | Kind::Api
-                | Kind::SecondApi
-                | Kind::Worker => self.process(kind)?.restart().await,
+                _ => self.process(kind)?.restart().await,
             };
             match up {
                 Err(_) if Instant::now() < until => sleep(PAUSE).await,
@@ -313,13 +301,7 @@ impl World {
         let pid = match kind {
             Kind::NatsServer => self.nats()?.pid(),
             Kind::Postgres => bail!("PostgreSQL is many processes"),
-            Kind::AllInOne
-            | Kind::Projector
-            | Kind::Decider
-            | Kind::SecondDecider
-            | Kind::Api
-            | Kind::SecondApi
-            | Kind::Worker => self.process(kind)?.pid(),
+            _ => self.process(kind)?.pid(),
         };
         let pid = pid.with_context(|| format!("the {} does not run", kind.name()))?;
         let pid = Pid::from_raw(i32::try_from(pid)?).context("no process has the number 0")?;
