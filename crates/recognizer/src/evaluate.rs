@@ -162,7 +162,7 @@ pub enum EvaluateError {
     #[error(
         "confidence can't be calibrated on {tokens} signs and letters that were told: it takes {}, and \
          the surer ones must be right more often",
-        calibrate::NEEDED
+        crate::decode::calibration::MIN_TOKENS
     )]
     Calibration {
         /// What was told.

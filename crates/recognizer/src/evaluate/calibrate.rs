@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{EvaluateError, EvaluateOptions, Evaluation, run};
-use crate::decode::calibration::MIN_TOKENS;
 use crate::decode::{Calibration, Reliability};
 use crate::model::{Files, ModelError};
 
@@ -116,59 +115,4 @@ fn note(
         line.slope, line.bias,
     );
     std::fs::write(&path, card).map_err(|source| ModelError::Write { path, source })
-}
-
-/// What a refusal names.
-pub(super) const NEEDED: usize = MIN_TOKENS;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Tokens told with these confidences, of which that share is right.
-    fn seen(tokens: &[(f64, f64, usize)]) -> Vec<Reliability> {
-        let bin = |&(confidence, right, tokens): &_| Reliability { confidence, right, tokens };
-        tokens.iter().map(bin).collect()
-    }
-
-    #[test]
-    fn a_model_that_is_surer_than_right_is_brought_down() {
-        let sure = seen(&[(0.6, 0.5, 200), (0.8, 0.62, 200), (0.9, 0.7, 200), (0.99, 0.85, 400)]);
-        let line = Calibration::fit(&sure).unwrap();
-        assert!(line.slope < 1.0, "{line:?}");
-        assert!(line.error(&sure) < 0.02, "{line:?} is off by {}", line.error(&sure));
-        assert!(Calibration::default().error(&sure) > 0.1);
-        // Who was surer stays surer.
-        let told: Vec<f32> = [0.0, 0.3, 0.6, 0.9, 1.0].map(|p| line.apply(p)).into();
-        assert!(told.is_sorted() && told[0] >= 0.0 && told[4] <= 1.0, "{told:?}");
-    }
-
-    #[test]
-    fn what_is_right_already_stays() {
-        let right = seen(&[(0.3, 0.3, 500), (0.5, 0.5, 500), (0.9, 0.9, 500)]);
-        let line = Calibration::fit(&right).unwrap();
-        assert!((line.slope - 1.0).abs() < 0.01 && line.bias.abs() < 0.01, "{line:?}");
-    }
-
-    #[test]
-    fn too_little_or_senseless_evidence_fits_nothing() {
-        assert_eq!(Calibration::fit(&[]), None);
-        assert_eq!(Calibration::fit(&seen(&[(0.9, 0.5, MIN_TOKENS - 1)])), None);
-        // The surer, the less often right.
-        assert_eq!(Calibration::fit(&seen(&[(0.5, 0.9, 5000), (0.9, 0.2, 5000)])), None);
-        // Extremes stay numbers.
-        let line = Calibration::fit(&seen(&[(0.0, 0.0, 500), (1.0, 1.0, 500)])).unwrap();
-        assert!(line.is_sound() && line.apply(1.0) > 0.99, "{line:?}");
-    }
-
-    #[test]
-    fn a_second_calibration_goes_on_from_the_first() {
-        let (first, second) =
-            (Calibration { slope: 0.5, bias: -0.3 }, Calibration { slope: 1.5, bias: 0.2 });
-        let both = second.after(&first);
-        for p in [0.2, 0.5, 0.95] {
-            let (once, twice) = (both.apply(p), second.apply(first.apply(p)));
-            assert!((once - twice).abs() < 1e-5, "{once} {twice}");
-        }
-    }
 }
