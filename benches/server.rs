@@ -141,3 +141,13 @@ pub fn raise_file_limit() -> anyhow::Result<()> {
     limit.current = limit.maximum;
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
+
+/// What a process holds (`VmRSS`) or has held at most (`VmHWM`) in memory, in MiB to one decimal.
+pub fn memory_mb(pid: u32, which: &str) -> anyhow::Result<f64> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix(which)?.strip_prefix(':'));
+    let kib = kib.and_then(|kib| kib.trim().strip_suffix("kB"));
+    let kib = kib.with_context(|| format!("{path} has no {which}"))?;
+    Ok((kib.trim().parse::<f64>()? / 102.4).round() / 10.0)
+}

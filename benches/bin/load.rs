@@ -12,6 +12,7 @@ use benches::clipset::FRAME_US;
 use benches::latency::Latencies;
 use benches::loads::{Load, Place};
 use benches::report;
+use benches::server::memory_mb;
 use recognizer::engine::{Arrival, Engine, FrameAge, Limits, Overload, Pace, Stats, StreamRef};
 use recognizer::model::{BUILT_IN, built_in};
 use serde_json::{Map, Value, json};
@@ -212,9 +213,9 @@ fn overload(
     let mut rig = Rig::start(name, load, &Limits { stale_us, ..all_admitted() })?;
     rig.open(offered)?;
     rig.play(time)?;
-    let soon = memory_mb()?;
+    let soon = memory_mb(std::process::id(), "VmRSS")?;
     rig.play(time)?;
-    let later = memory_mb()?;
+    let later = memory_mb(std::process::id(), "VmRSS")?;
     let under = Trial { ages: std::mem::take(&mut rig.ages), ..rig.look() };
     // The load ends: what is left is half of what the engine can do, so it has time to catch up.
     rig.close(offered - passing.streams / 2);
@@ -233,14 +234,6 @@ fn overload(
         memory_mb: [soon, later],
         recovery_s: last_late.saturating_sub(ended) as f64 / 1e6,
     })
-}
-
-/// What this process holds in memory, without the ages that are noted.
-fn memory_mb() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("no /proc")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")).context("no VmRSS")?;
-    Ok((kib.trim().parse::<f64>()? / 102.4).round() / 10.0)
 }
 
 /// An engine, and the streams that are played into it.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use benches::history::History;
-use benches::{lag, report};
+use benches::{lag, report, server};
 use events::LogId;
 use projector::testing::PrivatePostgres;
 use projector::{Phase, Progress, Store, replay};
@@ -73,18 +73,10 @@ async fn rebuild(folder: &Path, url: &str) -> anyhow::Result<()> {
         "seconds": (rest - rows).as_secs_f64(),
         "indexing_s": (rest - at(Phase::Indexing)?).as_secs_f64(),
         "whole_s": whole.as_secs_f64(),
-        "rss_mb": peak_mb()?,
+        "rss_mb": server::memory_mb(std::process::id(), "VmHWM")?,
     });
     println!("{figures}");
     Ok(())
-}
-
-/// The most memory that this process has had, in MB.
-fn peak_mb() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kb = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
-    Ok((kb.parse::<f64>()? / 102.4).round() / 10.0)
 }
 
 /// Where tables are made.

@@ -15,13 +15,12 @@ use tokio::time::{Instant, sleep, timeout};
 use vault::{Secrets, Vault};
 
 use super::check;
-use super::disturb::peak_mb;
 use super::load::{Load, Pace};
 use super::run::Run;
 use super::setup::Setup;
 use super::world::World;
 use crate::history::History;
-use crate::server::{Server, free_address, released};
+use crate::server::{Server, free_address, memory_mb, released};
 
 /// Longest catching up.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(300);
@@ -61,7 +60,7 @@ pub(super) async fn run(signcall: &Path, events: usize, run: &mut Run) -> anyhow
     store.close().await;
     run.tables = Some(took);
     run.figure("events_per_s", (end.get() as f64 / took.as_secs_f64()).round());
-    let memory_mb = peak_mb(server.pid().context("the server has ended")?)?;
+    let memory_mb = memory_mb(server.pid().context("the server has ended")?, "VmHWM")?;
     run.figure("memory_mb", memory_mb);
     run.holds(memory_mb <= MEMORY_MAX_MB, || format!("catching up takes {memory_mb} MB"));
     let bound = START_S + PER_MILLION_S * end.get() as f64 / 1e6;

@@ -19,7 +19,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use super::check;
-use super::disturb::peak_mb;
 use super::launch::Extra;
 use super::load::{Load, Pace};
 use super::run::Run;
@@ -27,7 +26,7 @@ use super::setup::Setup;
 use super::world::World;
 use crate::http::{Connection, request};
 use crate::latency::Latencies;
-use crate::server::raise_file_limit;
+use crate::server::{memory_mb, raise_file_limit};
 
 /// Connections of those who say too little.
 const SLOW_ONES: usize = 300;
@@ -118,7 +117,7 @@ pub(super) async fn slow_readers(signcall: &Path, run: &mut Run) -> anyhow::Resu
     let load = Load::start(&world, 0, WORDS, Pace::LONG);
     load.acknowledged(WORDS).await?;
     let (mut acked, next) = load.wind_up().await?;
-    let before = memory_mb(&world)?;
+    let before = peak_mb(&world)?;
     let deaf = (0..DEAF_ONES).map(|n| deaf(&world, n));
     let deaf = join_all(deaf).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     run.step(format!("{DEAF_ONES} sockets that never read"));
@@ -127,7 +126,7 @@ pub(super) async fn slow_readers(signcall: &Path, run: &mut Run) -> anyhow::Resu
     load.acknowledged(WORDS).await?;
     let (served, tables) = load.probe(world.addresses[0]).await?;
     (run.served, run.tables) = (Some(served), Some(tables));
-    let grown = memory_mb(&world)? - before;
+    let grown = peak_mb(&world)? - before;
     run.figure("growth_mb", (grown * 10.0).round() / 10.0);
     run.holds(grown < GROWTH_MAX_MB, || format!("the server has grown by {grown} MB"));
     asking.end(run).await?;
@@ -249,8 +248,8 @@ fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks * 10))
 }
 
-fn memory_mb(world: &World) -> anyhow::Result<f64> {
-    peak_mb(world.processes[0].1.pid().context("the server has ended")?)
+fn peak_mb(world: &World) -> anyhow::Result<f64> {
+    memory_mb(world.processes[0].1.pid().context("the server has ended")?, "VmHWM")
 }
 
 /// Somebody who reads on and on, and how long that takes.

@@ -18,6 +18,7 @@ use super::run::Run;
 use super::sentry::Sentry;
 use super::setup::Setup;
 use super::world::World;
+use crate::server::memory_mb;
 
 /// Acknowledged before anything happens.
 const WARM: usize = 20;
@@ -152,12 +153,12 @@ impl Story {
     fn measure(&mut self, run: &mut Run) -> anyhow::Result<()> {
         for (kind, process) in &self.world.processes {
             let (name, pid) = (kind.name(), process.pid().context("it has ended")?);
-            let (memory_mb, files) = (peak_mb(pid)?, open_files(pid)?);
-            let memory_ok = memory_mb <= MEMORY_MAX_MB;
-            run.holds(memory_ok, || format!("the {name} has had {memory_mb} MB"));
+            let (peak_mb, files) = (memory_mb(pid, "VmHWM")?, open_files(pid)?);
+            let memory_ok = peak_mb <= MEMORY_MAX_MB;
+            run.holds(memory_ok, || format!("the {name} has had {peak_mb} MB"));
             run.holds(files <= FILES_MAX, || format!("the {name} has {files} files open"));
             let highest = run.figures.get("memory_mb").and_then(serde_json::Value::as_f64);
-            run.figure("memory_mb", highest.unwrap_or_default().max(memory_mb));
+            run.figure("memory_mb", highest.unwrap_or_default().max(peak_mb));
         }
         Ok(())
     }
@@ -171,14 +172,6 @@ impl Story {
             eprintln!("---- {} said:\n{}", kind.name(), process.last_words());
         }
     }
-}
-
-/// The most memory that a process has had, in MB.
-pub(super) fn peak_mb(pid: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
-    Ok((kib.parse::<f64>()? / 102.4).round() / 10.0)
 }
 
 fn open_files(pid: u32) -> anyhow::Result<usize> {

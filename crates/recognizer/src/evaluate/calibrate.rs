@@ -50,6 +50,7 @@ pub fn fit(measured: &[&Evaluation]) -> Option<Calibrated> {
 /// As [`run`]; a built-in model; too few tokens, or confidence that says nothing.
 pub fn by_clips(options: &EvaluateOptions) -> Result<Calibrated, EvaluateError> {
     let folder = Path::new(&options.model);
+    // Minutes of measuring are for a folder that can be written to afterwards.
     Files::read(folder)?.parse()?;
     let measured = run(options)?;
     let whose = match options.signers.as_slice() {
