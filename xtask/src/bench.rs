@@ -11,8 +11,6 @@ use crate::{machine, shell, tools};
 /// What `cargo xtask bench` starts, beside `criterion`.
 const NAMES: [&str; 9] =
     ["log", "rebuild", "http", "live", "recognize", "load", "caption", "start", "deciders"];
-/// Those that start `signcall` processes: the server is built with them.
-const SERVED: [&str; 4] = ["chaos", "http", "live", "caption"];
 
 /// `bench NAME …`: one of the benchmarks, or criterion's.
 pub(crate) fn run(args: &[String]) -> Result<bool> {
@@ -33,10 +31,9 @@ pub(crate) fn run(args: &[String]) -> Result<bool> {
 pub(crate) fn program(name: &str, args: &[String]) -> Result<bool> {
     let quick = args.iter().any(|arg| arg == "--quick");
     let profile = if quick { "debug" } else { "release" };
-    let mut build = vec!["build", "--quiet", "--package=benches", "--bin=benches"];
-    if SERVED.contains(&name) {
-        build.extend(["--package=signcall", "--bin=signcall"]);
-    }
+    // Some start the server, and the others would build what both need with other features.
+    let mut build = vec!["build", "--quiet", "--package=benches", "--package=signcall"];
+    build.extend(["--bin=benches", "--bin=signcall"]);
     if !quick {
         build.push("--release");
     }
