@@ -11,6 +11,7 @@ mod callers;
 mod log;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use decider::Writer;
@@ -302,11 +303,23 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 fn whatever_the_schedule_nothing_is_lost_doubled_or_made_up() {
     let from = number("SIGNCALL_SIMULATION_FROM", 0);
     let count = number("SIGNCALL_SIMULATIONS", 40);
-    for seed in from..from + count {
-        let failed = std::panic::catch_unwind(|| run(seed)).is_err();
-        assert!(!failed, "seed {seed}: SIGNCALL_SIMULATION_FROM={seed} SIGNCALL_SIMULATIONS=1");
-        if count > 1000 && seed % 500 == 499 {
-            println!("{} seeds", seed + 1 - from);
+    let (next, end) = (AtomicU64::new(from), from + count);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                break;
+            }
+            let failed = std::panic::catch_unwind(|| run(seed)).is_err();
+            if failed {
+                next.store(end, Ordering::Relaxed);
+            }
+            assert!(!failed, "seed {seed}: SIGNCALL_SIMULATION_FROM={seed} SIGNCALL_SIMULATIONS=1");
+            if count > 1000 && seed % 500 == 499 {
+                println!("{} seeds", seed + 1 - from);
+            }
         }
-    }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
 }
