@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-pub use seeds::of as seeds;
+pub use seeds::{kept, made};
 pub use targets::Target;
 
 /// No input may take longer.

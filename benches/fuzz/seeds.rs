@@ -1,5 +1,6 @@
 //! Inputs to begin with: real ones where they are, and made-up ones of every form.
 
+use anyhow::Context as _;
 use clips::live_wire::{Confidence, Format, Number, Space};
 use clips::pose::{self, Version};
 use clips::{Frame, Image, live_wire};
@@ -27,24 +28,48 @@ const TEXTS: [&str; 10] = [
     "\u{ff21}\u{fb01}\u{3a3}\u{3c2}",
 ];
 
-/// What the search for a target begins with.
+/// What the search for a target begins with: made-up inputs, those kept of earlier searches, and real
+/// ones where they are.
 pub fn of(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut all = made(target)?;
+    all.extend(kept(target)?);
+    match target {
+        Target::Pose => {
+            let clips = Clipset::read().map(|clips| clips.words).unwrap_or_default();
+            let real = clips.into_iter().take(REAL);
+            all.extend(real.flat_map(|clip| made_poses(&clip.frames)));
+        }
+        Target::Jpeg => {
+            let photographs = clipset::photographs().unwrap_or_default();
+            all.extend(photographs.into_iter().take(REAL));
+        }
+        Target::Live | Target::Model | Target::Block | Target::Text => {}
+    }
+    Ok(all)
+}
+
+/// Inputs made up, of every form. What a search finds from these alone may be kept: nothing of a
+/// real clip is in it.
+pub fn made(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
     let frames = synthetic::sentence(&["hello"], 1)?;
     Ok(match target {
-        Target::Pose => {
-            let mut all = made_poses(&frames);
-            if let Ok(clips) = Clipset::read() {
-                let real = clips.words.into_iter().take(REAL);
-                all.extend(real.flat_map(|clip| made_poses(&clip.frames)));
-            }
-            all
-        }
+        Target::Pose => made_poses(&frames),
         Target::Live => live(&frames)?,
         Target::Jpeg => jpegs()?,
         Target::Model => models()?,
         Target::Block => blocks()?,
         Target::Text => TEXTS.iter().map(|text| text.as_bytes().to_vec()).collect(),
     })
+}
+
+/// The fewest inputs that reach what searches reached, from `fuzz/corpus/`: a line each, in hexadecimal.
+/// `cargo xtask fuzz --coverage --keep` writes them.
+pub fn kept(target: Target) -> anyhow::Result<Vec<Vec<u8>>> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let file = folder.join(target.name());
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    text.lines().map(|line| hex::decode(line).context("a line is not hexadecimal")).collect()
 }
 
 /// Every event ever shipped, alone in a commit, and all of them in one block.
@@ -100,9 +125,6 @@ fn jpegs() -> anyhow::Result<Vec<Vec<u8>>> {
         let encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
         image::RgbImage::from_fn(wide, high, pixel).write_with_encoder(encoder)?;
         all.push(jpeg);
-    }
-    if let Ok(photographs) = clipset::photographs() {
-        all.extend(photographs.into_iter().take(REAL));
     }
     Ok(all)
 }

@@ -30,6 +30,7 @@ cargo xtask chaos --class NAME[,NAME]… [--runs N] faults by class (`all`); --l
 cargo xtask chaos --mixed MINUTES                 several faults at once
 cargo xtask fuzz [TARGET]… [--seconds N]         hostile .pose, live wire, JPEG, model, log and text bytes
 cargo xtask fuzz --coverage [TARGET]… [--seconds N]   the same under libFuzzer, which sees what was reached
+cargo xtask fuzz --coverage --keep [TARGET]…      keeps the fewest inputs that reach as much, to be committed
 cargo xtask power-loss [--cycles N] [--no-sync]   cuts the power of a recorded disk under log and vault
 cargo xtask fuzz-api [--cases N]                  schemathesis against the served OpenAPI document
 cargo xtask planted [NAME]…                       plants defects in a copy, and sees that tests find them

@@ -349,3 +349,32 @@ payloads! {
         manage::DisableWebhook, manage::EnableWebhook, manage::RotateSecret, manage::TestWebhook,
         manage::RetryDelivery;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejections_read_back_as_they_were_sent() {
+        let there_and_back = |rejection: &Rejection| {
+            let text = serde_json::to_string(rejection).unwrap();
+            serde_json::from_str::<Rejection>(&text).unwrap()
+        };
+        for name in ["room", "username", "language", "webhook", "token"] {
+            let rejection = Rejection::NotFound(name);
+            assert_eq!(there_and_back(&rejection), rejection);
+        }
+        // Of a newer process: what it says is kept, its name is not known.
+        assert_eq!(there_and_back(&Rejection::NotFound("moon")), Rejection::NotFound("field"));
+    }
+
+    #[test]
+    fn ids_rise_from_the_time_or_from_the_last_one() {
+        let now = Timestamp::from_micros(1_577_836_800_000_000 + 3000);
+        let mut stamp = Stamp::new(now, 0);
+        assert_eq!([stamp.id(), stamp.id()], [3 << 12, (3 << 12) + 1]);
+        assert_eq!(stamp.last_id(), (3 << 12) + 1);
+        assert_eq!(Stamp::new(now, 1 << 40).id(), (1 << 40) + 1);
+        assert_eq!(Stamp::new(Timestamp::from_micros(0), 0).id(), 1);
+    }
+}

@@ -343,4 +343,12 @@ mod tests {
             assert_eq!(code.as_str().parse::<RoomCode>().unwrap(), code);
         }
     }
+
+    #[test]
+    fn a_code_takes_five_bits_a_letter() {
+        let bits = (0..9).fold(0, |bits, place| bits | (place + 1) << (5 * place));
+        let code = RoomCode::from_random(bits);
+        assert_eq!(code.as_str(), "123456789");
+        assert_eq!(code.to_string(), code.as_str());
+    }
 }

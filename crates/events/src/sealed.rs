@@ -174,6 +174,16 @@ mod tests {
     #[test]
     fn debug_shows_no_text() {
         let shown = format!("{:?} {:?}", Clear::new("Ada"), Personal::Clear("Ada".into()));
-        assert!(!shown.contains("Ada"));
+        assert_eq!(shown, "Clear(3 characters) Clear(3 characters)");
+    }
+
+    #[test]
+    fn keys_have_the_names_that_vaults_hold() {
+        let day = NaiveDate::from_ymd_opt(2026, 11, 5).unwrap();
+        let (author, room) = (UserId::new(7), RoomId::new(8));
+        let text = |kind| KeyScope::Text { kind, author, room, day }.to_string();
+        assert_eq!(KeyScope::User(author).to_string(), "user/7");
+        assert_eq!(text(TextKind::Message), "message/7/8/2026-11-05");
+        assert_eq!(text(TextKind::Transcript), "transcript/7/8/2026-11-05");
     }
 }

@@ -58,6 +58,16 @@ proptest! {
     }
 
     #[test]
+    fn a_block_taken_out_of_the_chain_reads_by_its_own_header(commits in prop::collection::vec(commit(), 1..5)) {
+        let (_, first) = built(&commits);
+        let lines: Vec<String> = commits.iter().map(|commit| commit.encode().unwrap()).collect();
+        let second = Block::build(&first.head(), &lines);
+        for block in [first, second] {
+            prop_assert_eq!(&Block::alone(block.bytes.clone()).unwrap(), &block);
+        }
+    }
+
+    #[test]
     fn a_changed_byte_is_noticed_by_the_next_block_at_the_latest(
         commits in prop::collection::vec(commit(), 1..5),
         place in any::<prop::sample::Index>(),
@@ -105,4 +115,10 @@ fn a_block_of_another_log_or_place_is_refused() {
     let newer = String::from_utf8(block.bytes).unwrap().replace("\"format\":1", "\"format\":2");
     let refused = Block::parse(&head, newer.into_bytes()).unwrap_err();
     assert!(refused.to_string().contains("newer"), "{refused}");
+}
+
+#[test]
+fn sizes_have_the_bounds_that_are_documented() {
+    assert_eq!(events::block::BLOCK_BYTES_MAX, 262_144);
+    assert_eq!(events::block::COMMIT_BYTES_MAX, 131_072);
 }

@@ -23,9 +23,14 @@ fn live(choices: &[Choice], mut each: impl FnMut(&mut State, &[Event], Timestamp
         now = now.plus_seconds(i64::from(choice.3) % 90);
         let (actor, command) = command(&state, *choice, newest, last_id, now);
         let mut stamp = Stamp::new(now, last_id);
+        let unused = stamp.last_id();
         let Ok(decision) = command.decide(&state, actor, &mut stamp) else { continue };
         let first_id = last_id;
         last_id = stamp.last_id().max(last_id);
+        if stamp.last_id() > unused {
+            let greatest = decision.events.iter().filter_map(Event::greatest_id).max();
+            assert_eq!(greatest, Some(last_id), "{:?}", decision.events);
+        }
         for event in &decision.events {
             assert!(event.greatest_id().is_none_or(|id| id <= last_id && id < 1 << 53));
         }
