@@ -31,6 +31,10 @@ async fn the_doctor_finds_a_running_server_well_and_a_lost_vault_bad() {
         assert_eq!(verdict(&found, what), "good", "{what} in {found}");
     }
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let there = ["doctor", "--json", "--log", &format!("nats://{nobody}")];
+    let (well, found) = report(world.offline(&there));
+    assert!(!well && verdict(&found, "log and vault") == "bad", "{found}");
+    assert!(found.to_string().contains("no reason to restore"), "{found}");
     let nobody = format!("http://{nobody}");
     let (well, found) = report(world.offline(&["doctor", "--json", "--otlp-endpoint", &nobody]));
     assert!(well && verdict(&found, "traces") == "warning", "{found}");

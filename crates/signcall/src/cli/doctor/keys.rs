@@ -1,5 +1,6 @@
 //! What the doctor says of the secrets and of a vault that does not open with them.
 
+use streams::LogError;
 use vault::{Secrets, VaultError};
 
 use super::{Finding, Verdict};
@@ -22,7 +23,15 @@ pub(super) fn secrets(config: &Config, secrets: &Secrets) -> Finding {
 
 /// What to do when log, vault and secrets don't open together.
 pub(super) fn remedy(error: &anyhow::Error) -> &'static str {
+    if let Some(LogError::Unreachable { .. }) = error.downcast_ref() {
+        return "bring the log's disk back, or NATS, more than half of its servers; if it is there, look at \
+                --log and the login. This alone is no reason to restore anything";
+    }
     match error.downcast_ref() {
+        Some(VaultError::Unreachable { .. } | VaultError::Database(_)) => {
+            "bring the database back; if it runs, look at --vault. This alone is no reason to restore \
+             anything"
+        }
         Some(VaultError::RotationUnfinished) => "`signcall vault rotate` finishes it",
         Some(VaultError::Unfinished) => "`signcall restore DIR` with that backup",
         Some(VaultError::WrongSecrets) => {
