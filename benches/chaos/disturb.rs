@@ -66,7 +66,7 @@ impl Story {
         self.logged_out += 1;
         let lasts_ms = plots.iter().map(|plot| plot.lasts.as_millis() as u64).sum::<u64>();
         let log_out_after = Duration::from_millis(random.random_range(0..=lasts_ms));
-        let sentry = Sentry::start(&self.world.addresses, &spare.token, log_out_after);
+        let sentry = Sentry::start(&self.world.addresses, &spare.token, log_out_after).await?;
         let mut healing = Instant::now();
         for plot in plots {
             healing = self.inflict(plot, &mut random, run).await?;

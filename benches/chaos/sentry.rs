@@ -19,6 +19,8 @@ use crate::http::{Connection, request};
 const KNOWN_WITHIN: Duration = Duration::from_millis(3500);
 /// Between two tries.
 const EVERY: Duration = Duration::from_millis(100);
+/// Between two looks at whether one was served.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -50,8 +52,13 @@ pub(super) struct Seen {
 }
 
 impl Sentry {
-    /// Begins to ask with this token, and logs out after a while.
-    pub(super) fn start(addresses: &[SocketAddr], token: &str, log_out_after: Duration) -> Self {
+    /// Begins to ask with this token, and logs out a while after it was first served: the fault comes
+    /// later, and may keep everybody from being served.
+    pub(super) async fn start(
+        addresses: &[SocketAddr],
+        token: &str,
+        log_out_after: Duration,
+    ) -> anyhow::Result<Self> {
         let shared = Arc::new(Shared {
             token: token.to_owned(),
             revoked: Mutex::default(),
@@ -64,8 +71,14 @@ impl Sentry {
         for address in addresses {
             tries.spawn(Arc::clone(&shared).ask_on(*address));
         }
+        let served = async {
+            while shared.served_before.load(Ordering::Relaxed) == 0 {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        timeout(PATIENCE, served).await.context("nobody is served before the fault")?;
         tries.spawn(Arc::clone(&shared).log_out(addresses.to_vec(), log_out_after));
-        Self { shared, tries }
+        Ok(Self { shared, tries })
     }
 
     /// Ends when the log-out was acknowledged and every process refuses.

@@ -178,6 +178,11 @@ mod tests {
     }
 
     #[test]
+    fn a_label_names_field_and_row() {
+        assert_eq!(label("user.username", 12), "user.username/12");
+    }
+
+    #[test]
     fn keys_have_the_names_that_vaults_hold() {
         let day = NaiveDate::from_ymd_opt(2026, 11, 5).unwrap();
         let (author, room) = (UserId::new(7), RoomId::new(8));

@@ -208,5 +208,40 @@ mod tests {
         }
         assert!("user.zz".parse::<Subject>().is_err());
         assert!("cat.1".parse::<Subject>().is_err());
+        assert!("cats".parse::<Subject>().is_err());
+    }
+
+    /// `deploy/nats/roles.conf` has them too.
+    #[test]
+    fn subjects_on_nats_have_the_names_that_permissions_know() {
+        let (to, room, user) = (Subjects::default(), RoomId::new(255), UserId::new(10));
+        let streams = [FramesKind::Live, FramesKind::Upload, FramesKind::Done];
+        let streams = streams.map(|kind| to.frames_stream(kind));
+        assert_eq!(streams, ["signcall_frames", "signcall_uploads", "signcall_frames_done"]);
+        assert_eq!(to.log_stream(), "signcall_log");
+        let kind = FramesKind::Live;
+        let all = [
+            (to.log(), "log"),
+            (to.log_appended(), "log_appended"),
+            (to.frames(kind, room, user, "s1"), "frames.ff.a.s1"),
+            (to.frames_of(kind, room, user), "frames.ff.a.*"),
+            (to.frames_by(kind, user), "frames.*.a.*"),
+            (to.frames_all(kind), "frames.>"),
+            (to.frames_wanted(), "frames_wanted"),
+            (to.commands(), "commands"),
+            (to.commands_at("1f"), "commands.at.1f"),
+            (to.commands_wrote(), "commands.wrote"),
+            (to.results(), "results"),
+            (to.live(room), "live.room.ff"),
+            (to.live_captions(room), "live.captions.ff"),
+            (to.live_all(), "live.>"),
+        ];
+        for (subject, name) in all {
+            assert_eq!(subject, format!("signcall.{name}"));
+            assert_eq!(to.is_live_captions(&subject), name.starts_with("live.captions."));
+        }
+        assert!(!to.is_live_captions("other.live.captions.ff"));
+        assert!(Subjects::new("").is_err() && Subjects::new("a.b").is_err());
+        assert_eq!(Subjects::new("a_1").unwrap().log(), "a_1.log");
     }
 }

@@ -16,9 +16,12 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use crate::config::{Config, LogFormat};
 use traces::Traces;
 
+/// PostgreSQL notices whatever is there already. The operator's own filter comes after, and counts.
+const QUIET: &str = "sqlx::postgres::notice=warn";
+
 /// Sets up log lines and traces for the whole process.
 pub(crate) fn start(config: &Config) -> Result<Traces> {
-    let filter = EnvFilter::try_new(&config.log_level)
+    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log_level))
         .with_context(|| format!("log_level: {:?} is no filter", config.log_level))?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match config.log_format {
