@@ -112,9 +112,17 @@ fn a_block_of_another_log_or_place_is_refused() {
     assert!(refused.to_string().contains("the log id"), "{refused}");
     let refused = Block::parse(&block.head(), block.bytes.clone()).unwrap_err();
     assert!(refused.to_string().contains("the block number"), "{refused}");
-    let newer = String::from_utf8(block.bytes).unwrap().replace("\"format\":1", "\"format\":2");
-    let refused = Block::parse(&head, newer.into_bytes()).unwrap_err();
-    assert!(refused.to_string().contains("newer"), "{refused}");
+    let text = String::from_utf8(block.bytes).unwrap();
+    for (right, wrong, what) in [
+        ("\"format\":1", "\"format\":2", "newer"),
+        ("\"count\":1", "\"count\":2", "the number of commits"),
+        ("\"first\":1", "\"first\":2", "the first position"),
+    ] {
+        let changed = text.replace(right, wrong);
+        assert_ne!(changed, text);
+        let refused = Block::parse(&head, changed.into_bytes()).unwrap_err();
+        assert!(refused.to_string().contains(what), "{refused}");
+    }
 }
 
 #[test]
