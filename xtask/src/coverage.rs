@@ -21,7 +21,7 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
 const SLOWEST: u32 = 20;
 const MEMORY: u32 = 2_048;
 /// Bytes of an input that is kept, at most.
-const LONGEST_KEPT: u32 = 4_096;
+const LONGEST_KEPT: u32 = 2_048;
 
 /// Runs it; `Ok(false)` when it found something, which lies in `target/fuzz/` then.
 pub(crate) fn run(args: &[String]) -> Result<bool> {
@@ -74,7 +74,10 @@ fn keep(program: &Path, target: &str) -> Result<()> {
     fs::remove_dir_all(&least)?;
     fs::create_dir(&least)?;
     let mut merge = on(program, target, &corpus)?;
-    merge.args(["-merge=1", "-verbosity=0"]).arg(format!("-max_len={LONGEST_KEPT}"));
+    // What counts is whether a branch was reached, not how often.
+    merge
+        .args(["-merge=1", "-use_counters=0", "-verbosity=0"])
+        .arg(format!("-max_len={LONGEST_KEPT}"));
     shell::run(merge.arg(&least).arg(&corpus))?;
     let mut lines = Vec::new();
     for file in fs::read_dir(&least)? {
