@@ -81,9 +81,7 @@ fn keep(program: &Path, target: &str) -> Result<()> {
     shell::run(merge.arg(&least).arg(&corpus))?;
     let mut lines = Vec::new();
     for file in fs::read_dir(&least)? {
-        let hex =
-            fs::read(file?.path())?.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        lines.push(hex + "\n");
+        lines.push(hex::encode(fs::read(file?.path())?) + "\n");
     }
     lines.sort_by_key(|line| (line.len(), line.clone()));
     println!("{target}: {} inputs kept", lines.len());
