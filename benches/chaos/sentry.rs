@@ -34,7 +34,7 @@ struct Shared {
     token: String,
     /// When the log-out was acknowledged.
     revoked: Mutex<Option<Instant>>,
-    served_before: AtomicU64,
+    served_before: AtomicBool,
     refused_after: AtomicU64,
     over: AtomicBool,
     findings: Mutex<Vec<String>>,
@@ -43,8 +43,6 @@ struct Shared {
 /// What the sentry saw.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Requests served before the log-out, without which the rest means nothing.
-    pub(super) served_before: u64,
     /// Requests refused after it.
     pub(super) refused_after: u64,
     /// Requests served that should have been refused.
@@ -52,8 +50,8 @@ pub(super) struct Seen {
 }
 
 impl Sentry {
-    /// Begins to ask with this token, and logs out a while after it was first served: the fault comes
-    /// later, and may keep everybody from being served.
+    /// Begins to ask with this token, and logs out a while after it was first served, without which the
+    /// rest means nothing: the fault comes later, and may keep everybody from being served.
     pub(super) async fn start(
         addresses: &[SocketAddr],
         token: &str,
@@ -62,7 +60,7 @@ impl Sentry {
         let shared = Arc::new(Shared {
             token: token.to_owned(),
             revoked: Mutex::default(),
-            served_before: AtomicU64::new(0),
+            served_before: AtomicBool::new(false),
             refused_after: AtomicU64::new(0),
             over: AtomicBool::new(false),
             findings: Mutex::default(),
@@ -72,7 +70,7 @@ impl Sentry {
             tries.spawn(Arc::clone(&shared).ask_on(*address));
         }
         let served = async {
-            while shared.served_before.load(Ordering::Relaxed) == 0 {
+            while !shared.served_before.load(Ordering::Relaxed) {
                 sleep(LOOK_EVERY).await;
             }
         };
@@ -86,9 +84,8 @@ impl Sentry {
         self.shared.over.store(true, Ordering::Relaxed);
         let ended = async { while self.tries.join_next().await.is_some() {} };
         timeout(SERVED_WITHIN, ended).await.context("a log-out is not known everywhere in time")?;
-        let Shared { served_before, refused_after, findings, .. } = &*self.shared;
+        let Shared { refused_after, findings, .. } = &*self.shared;
         Ok(Seen {
-            served_before: served_before.load(Ordering::Relaxed),
             refused_after: refused_after.load(Ordering::Relaxed),
             findings: std::mem::take(&mut findings.lock()),
         })
@@ -104,7 +101,7 @@ impl Shared {
             let after = revoked.map(|revoked| asked.saturating_duration_since(revoked));
             match (status, after) {
                 (Some(status), None) if status.is_success() => {
-                    self.served_before.fetch_add(1, Ordering::Relaxed);
+                    self.served_before.store(true, Ordering::Relaxed);
                 }
                 (Some(status), Some(after)) if status.is_success() && after > KNOWN_WITHIN => {
                     let what = format!("{address} served a token {after:?} after its log-out");

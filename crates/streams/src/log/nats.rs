@@ -87,7 +87,7 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
     let mut stream = nats.maker().get_or_create_stream(wanted.clone()).await;
     if stream.is_err() {
         // Another process may have made it in between, with an id of its own, which counts.
-        stream = nats.maker().get_or_create_stream(wanted.clone()).await;
+        stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
     }
     let mut stream = stream.map_err(|error| nats.unreachable(error))?;
     if stream.cached_info().state.last_sequence == 0 && wanted.num_replicas > 1 {

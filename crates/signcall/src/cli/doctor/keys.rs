@@ -28,7 +28,7 @@ pub(super) fn remedy(error: &anyhow::Error) -> &'static str {
                 --log and the login. This alone is no reason to restore anything";
     }
     match error.downcast_ref() {
-        Some(VaultError::Unreachable { .. } | VaultError::Database(_)) => {
+        Some(VaultError::Unreachable { .. }) => {
             "bring the database back; if it runs, look at --vault. This alone is no reason to restore \
              anything"
         }
