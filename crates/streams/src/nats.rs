@@ -15,8 +15,6 @@ use crate::log::LogError;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a request to JetStream may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long making a stream may take: the servers of a cluster agree first on who is to hold it.
-const MAKING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest pause between two attempts to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// A connection that answers no ping for two of these is given up.
@@ -92,13 +90,6 @@ impl Nats {
 
     async fn settle(&self) -> Result<(), LogError> {
         self.jetstream.query_account().await.map(drop).map_err(|error| self.unreachable(error))
-    }
-
-    /// For requests that make a stream.
-    pub(crate) fn maker(&self) -> Context {
-        let mut context = self.jetstream.clone();
-        context.set_timeout(MAKING_TIMEOUT);
-        context
     }
 
     /// Whether the server keeps a stream of this name.

@@ -84,7 +84,7 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
         tracing::warn!(%place, bytes, "its account's storage has a limit: then the log takes no more");
     }
     let wanted = capability::stream_config(nats, id_if_new);
-    let mut stream = nats.maker().get_or_create_stream(wanted.clone()).await;
+    let mut stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
     if stream.is_err() {
         // Another process may have made it in between, with an id of its own, which counts.
         stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;

@@ -121,7 +121,7 @@ impl Streams {
     /// Makes the streams, or brings them to today's limits.
     pub(super) async fn open(nats: &Nats) -> Result<Self, LogError> {
         for kind in [FramesKind::Live, FramesKind::Upload, FramesKind::Done] {
-            let made = nats.maker().create_or_update_stream(config(nats, kind)).await;
+            let made = nats.jetstream.create_or_update_stream(config(nats, kind)).await;
             made.map_err(|error| nats.unreachable(error))?;
         }
         Self::open_made(nats).await
