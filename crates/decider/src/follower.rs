@@ -66,7 +66,7 @@ impl Follower {
     /// Folds the log to its end, then goes on following it.
     pub async fn start(log: Log, vault: Vault) -> Result<Self, DeciderError> {
         let nothing = Fold::empty(log.id());
-        Self::from(nothing, log, vault).await
+        Self::go_on(nothing, log, vault).await
     }
 
     /// As [`Self::start`], from the snapshot that is kept, if it fits.
@@ -76,10 +76,11 @@ impl Follower {
         snapshots: &Snapshots,
     ) -> Result<Self, DeciderError> {
         let kept = snapshots.load(&log, &vault).await?.fold;
-        Self::from(kept, log, vault).await
+        Self::go_on(kept, log, vault).await
     }
 
-    async fn from(fold: Fold, log: Log, vault: Vault) -> Result<Self, DeciderError> {
+    /// As [`Self::start`], from a fold of this very log, such as [`crate::Writer::fold`].
+    pub async fn go_on(fold: Fold, log: Log, vault: Vault) -> Result<Self, DeciderError> {
         let shared = Arc::new(Shared {
             log: log.clone(),
             position: watch::Sender::new(fold.head.position),

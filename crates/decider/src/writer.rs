@@ -132,6 +132,12 @@ impl Writer {
         Ok(writer)
     }
 
+    /// The log's fold, for whoever else of this process needs one: what neither changes takes no
+    /// memory a second time.
+    pub fn fold(&self) -> Fold {
+        self.durable.clone()
+    }
+
     /// Decides what comes until `stop` is done or no sender is left. What was drained is finished.
     pub async fn run(mut self, mut queue: CommandQueue, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);

@@ -8,6 +8,7 @@ use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectOptions, Event, Subscriber};
 use events::subject::Subjects;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
 
 use crate::log::LogError;
 
@@ -17,6 +18,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How long replicas that have just started may take: they elect who leads all streams, then who
+/// leads each.
+const ELECTED_WITHIN: Duration = Duration::from_secs(20);
+/// The pause between two attempts meanwhile.
+const ELECTION_PAUSE: Duration = Duration::from_millis(250);
 /// A connection that answers no ping for two of these is given up.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -89,7 +95,29 @@ impl Nats {
     }
 
     async fn settle(&self) -> Result<(), LogError> {
-        self.jetstream.query_account().await.map(drop).map_err(|error| self.unreachable(error))
+        let asked = self.elected(|| async {
+            self.jetstream.query_account().await.map_err(|error| self.unreachable(error))
+        });
+        asked.await.map(drop)
+    }
+
+    /// What an attempt comes to once it reaches those who lead. A lone server answers at once or not
+    /// at all; replicas are asked again for a while, for all of them may have just started.
+    pub(crate) async fn elected<T, F: Future<Output = Result<T, LogError>>>(
+        &self,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, LogError> {
+        let patience = if self.replicas > 1 { ELECTED_WITHIN } else { Duration::ZERO };
+        let deadline = Instant::now() + patience;
+        loop {
+            let answer = attempt().await;
+            let Err(error @ LogError::Unreachable { .. }) = &answer else { return answer };
+            if Instant::now() + ELECTION_PAUSE > deadline {
+                return answer;
+            }
+            tracing::info!(%error, "the replicas of NATS don't answer yet; asking again");
+            tokio::time::sleep(ELECTION_PAUSE).await;
+        }
     }
 
     /// Whether the server keeps a stream of this name.

@@ -1,6 +1,7 @@
 //! A snapshot's file: a line of JSON that says what it is, the fold in postcard's format, and the
 //! SHA-256 of both.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write};
 use std::path::Path;
@@ -41,7 +42,7 @@ struct Body<S, R, G> {
     gone: G,
 }
 
-type Owned = Body<State, Vec<(CommandId, First)>, Vec<(Position, Destruction)>>;
+type Owned = Body<State, VecDeque<(CommandId, First)>, Vec<(Position, Destruction)>>;
 
 /// Hashes what passes.
 struct Hashing<W> {
@@ -79,7 +80,7 @@ pub(super) fn write(path: &Path, parts: &Parts<'_>) -> io::Result<u64> {
         state: &fold.state,
         time: fold.time,
         last_id: fold.last_id,
-        remembered: remembered.iter().collect::<Vec<_>>(),
+        remembered: remembered.oldest_first(),
         gone,
     };
     postcard::to_io(&body, &mut out).map_err(io::Error::other)?;
@@ -111,11 +112,8 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Snapshot>> {
         return Ok(None);
     }
     let body: Owned = postcard::from_bytes(&body[1..]).map_err(io::Error::other)?;
-    let Body { state, time, last_id, remembered: first, gone } = body;
-    let mut remembered = Remembered::with_capacity(first.len());
-    for (id, first) in first {
-        remembered.insert(id, first);
-    }
+    let Body { state, time, last_id, remembered, gone } = body;
+    let remembered = Remembered::of(remembered);
     let fold = Fold { state, head: header.head, time, last_id };
     Ok(Some(Snapshot { fold, remembered, swept: header.swept, gone }))
 }

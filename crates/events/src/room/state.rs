@@ -4,6 +4,7 @@ mod evolve;
 mod texts;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,10 +18,11 @@ use texts::Texts;
 /// Ids lie below 2^53: nothing lies behind this one.
 const BEHIND_ALL: u64 = 1 << 53;
 
-/// All rooms, and the ways to find one.
+/// All rooms, and the ways to find one. A copy shares each room's record until one of both changes
+/// it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rooms {
-    all: HashMap<RoomId, Room>,
+    all: HashMap<RoomId, Arc<Room>>,
     codes: HashMap<RoomCode, RoomId>,
     members: HashMap<UserId, HashSet<RoomId>>,
 }
@@ -181,7 +183,7 @@ impl Room {
 impl Rooms {
     /// The room of that id.
     pub fn get(&self, id: RoomId) -> Option<&Room> {
-        self.all.get(&id)
+        self.all.get(&id).map(Arc::as_ref)
     }
 
     /// The room of that code.
@@ -193,18 +195,18 @@ impl Rooms {
     /// The rooms a user owns or is in (or waits for).
     pub fn of_member(&self, user: UserId) -> impl Iterator<Item = (RoomId, &Room)> {
         let rooms = self.members.get(&user).into_iter().flatten();
-        rooms.filter_map(|id| Some((*id, self.all.get(id)?)))
+        rooms.filter_map(|id| Some((*id, self.get(*id)?)))
     }
 
     /// All rooms, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (RoomId, &Room)> {
-        self.all.iter().map(|(id, room)| (*id, room))
+        self.all.iter().map(|(id, room)| (*id, &**room))
     }
 
     /// A deleted user's own rooms go; elsewhere the user is no participant any more.
     pub(crate) fn forget_user(&mut self, user: UserId) {
         for id in self.members.remove(&user).into_iter().flatten() {
-            let Some(room) = self.all.get_mut(&id) else { continue };
+            let Some(room) = self.all.get_mut(&id).map(Arc::make_mut) else { continue };
             room.participants.remove(&user);
             if room.owner == user {
                 self.delete(id);
@@ -222,7 +224,7 @@ impl Rooms {
             for user in room.participants.keys().chain([&room.owner]) {
                 self.link(*user, id);
             }
-            self.all.insert(id, room.clone());
+            self.all.insert(id, Arc::clone(room));
         }
     }
 
@@ -241,23 +243,21 @@ impl Rooms {
                 };
                 self.codes.insert(e.room_code, e.room_id);
                 self.link(e.owner_id, e.room_id);
-                self.all.insert(
-                    e.room_id,
-                    Room {
-                        code: e.room_code,
-                        owner: e.owner_id,
-                        created_at: at,
-                        phase: Phase::Open,
-                        settings: e.settings.clone(),
-                        version: 1,
-                        participants: HashMap::from([(e.owner_id, owner)]),
-                        removed: HashSet::new(),
-                        sent_back: HashSet::new(),
-                        messages: Texts::default(),
-                        transcripts: Texts::default(),
-                        segments: HashMap::new(),
-                    },
-                );
+                let room = Room {
+                    code: e.room_code,
+                    owner: e.owner_id,
+                    created_at: at,
+                    phase: Phase::Open,
+                    settings: e.settings.clone(),
+                    version: 1,
+                    participants: HashMap::from([(e.owner_id, owner)]),
+                    removed: HashSet::new(),
+                    sent_back: HashSet::new(),
+                    messages: Texts::default(),
+                    transcripts: Texts::default(),
+                    segments: HashMap::new(),
+                };
+                self.all.insert(e.room_id, Arc::new(room));
             }
             RoomEvent::Deleted(e) => self.delete(e.room_id),
             RoomEvent::ParticipantJoined(e) => {
@@ -317,7 +317,7 @@ impl Rooms {
     }
 
     fn evolve_one(&mut self, id: RoomId, event: &RoomEvent, at: Timestamp) {
-        if let Some(room) = self.all.get_mut(&id) {
+        if let Some(room) = self.all.get_mut(&id).map(Arc::make_mut) {
             room.evolve(event, at);
         }
     }

@@ -1,6 +1,7 @@
 //! What decisions about users rest on: names only as digests, personal fields only sealed.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +10,11 @@ use crate::id::{NameDigest, ParticipantId, RoomId, TokenDigest, TokenId, UserId}
 use crate::sealed::Personal;
 use crate::time::Timestamp;
 
-/// All users, and the ways to find one.
+/// All users, and the ways to find one. A copy shares each user's record until one of both changes
+/// it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Users {
-    by_id: HashMap<UserId, User>,
+    by_id: HashMap<UserId, Arc<User>>,
     by_username: HashMap<NameDigest, UserId>,
     by_email: HashMap<NameDigest, UserId>,
     by_token: HashMap<TokenDigest, (UserId, TokenId)>,
@@ -133,7 +135,7 @@ fn drop_reset(user: &mut User, by_reset: &mut HashMap<TokenDigest, UserId>) {
 impl Users {
     /// The user of that id.
     pub fn get(&self, id: UserId) -> Option<&User> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(Arc::as_ref)
     }
 
     /// The user who has this name.
@@ -171,7 +173,7 @@ impl Users {
 
     /// All users, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (UserId, &User)> {
-        self.by_id.iter().map(|(id, user)| (*id, user))
+        self.by_id.iter().map(|(id, user)| (*id, &**user))
     }
 
     /// Takes one event in.
@@ -186,13 +188,13 @@ impl Users {
             UserEvent::Deleted(e) => self.delete(e.user_id),
             UserEvent::Seen(e) => {
                 for (user, seen) in &e.seen {
-                    if let Some(user) = self.by_id.get_mut(user) {
+                    if let Some(user) = self.by_id.get_mut(user).map(Arc::make_mut) {
                         user.last_seen = *seen;
                     }
                 }
             }
             UserEvent::UsernameChanged(e) => {
-                if let Some(user) = self.by_id.get_mut(&e.user_id) {
+                if let Some(user) = self.by_id.get_mut(&e.user_id).map(Arc::make_mut) {
                     self.by_username.remove(&user.username_digest);
                     self.by_username.insert(e.username_digest, e.user_id);
                     user.username = e.username.clone();
@@ -200,7 +202,7 @@ impl Users {
                 }
             }
             UserEvent::EmailChanged(e) => {
-                if let Some(user) = self.by_id.get_mut(&e.user_id) {
+                if let Some(user) = self.by_id.get_mut(&e.user_id).map(Arc::make_mut) {
                     self.by_email.remove(&user.email_digest);
                     self.by_email.insert(e.email_digest, e.user_id);
                     user.email = e.email.clone();
@@ -229,39 +231,38 @@ impl Users {
         self.by_username.insert(e.username_digest, e.user_id);
         self.by_email.insert(e.email_digest, e.user_id);
         self.admins += usize::from(e.is_admin);
-        self.by_id.insert(
-            e.user_id,
-            User {
-                username: e.username.clone(),
-                username_digest: e.username_digest,
-                email: e.email.clone(),
-                email_digest: e.email_digest,
-                password_hash: e.password_hash.clone(),
-                passwords: 1,
-                is_admin: e.is_admin,
-                guest_of: e.guest_of,
-                display_name: None,
-                standing: Standing::Good,
-                failed_login_attempts: 0,
-                login_locked_until: None,
-                reset: None,
-                tokens: Vec::new(),
-                created_at: at,
-                last_seen: at,
-            },
-        );
+        let user = User {
+            username: e.username.clone(),
+            username_digest: e.username_digest,
+            email: e.email.clone(),
+            email_digest: e.email_digest,
+            password_hash: e.password_hash.clone(),
+            passwords: 1,
+            is_admin: e.is_admin,
+            guest_of: e.guest_of,
+            display_name: None,
+            standing: Standing::Good,
+            failed_login_attempts: 0,
+            login_locked_until: None,
+            reset: None,
+            tokens: Vec::new(),
+            created_at: at,
+            last_seen: at,
+        };
+        self.by_id.insert(e.user_id, Arc::new(user));
     }
 
     /// A guest came into the room under this name.
     pub(crate) fn call(&mut self, guest: UserId, participant: ParticipantId, name: &Personal) {
-        if let Some(user) = self.by_id.get_mut(&guest) {
+        if let Some(user) = self.by_id.get_mut(&guest).map(Arc::make_mut) {
             user.display_name = Some(DisplayName { participant, name: name.clone() });
         }
     }
 
     /// The events that change one user's record and no index.
     fn evolve_one(&mut self, event: &UserEvent) {
-        let Some(user) = event.user_id().and_then(|id| self.by_id.get_mut(&id)) else { return };
+        let user = event.user_id().and_then(|id| self.by_id.get_mut(&id));
+        let Some(user) = user.map(Arc::make_mut) else { return };
         match event {
             UserEvent::TokenRenewed(e) => {
                 for token in user.tokens.iter_mut().filter(|token| token.id == e.token_id) {
@@ -321,7 +322,7 @@ impl Users {
     }
 
     fn issue(&mut self, e: &TokenIssued, at: Timestamp) {
-        let Some(user) = self.by_id.get_mut(&e.user_id) else { return };
+        let Some(user) = self.by_id.get_mut(&e.user_id).map(Arc::make_mut) else { return };
         // Tokens past their cap can never be used again: sweeping them here bounds the list.
         user.tokens.retain(|token| {
             let live = token.expires_at > at;
@@ -343,7 +344,7 @@ impl Users {
     }
 
     fn revoke(&mut self, user: UserId, ends: impl Fn(&Token) -> bool) {
-        let Some(user) = self.by_id.get_mut(&user) else { return };
+        let Some(user) = self.by_id.get_mut(&user).map(Arc::make_mut) else { return };
         user.tokens.retain(|token| {
             let ends = ends(token);
             if ends {
@@ -379,7 +380,7 @@ impl Users {
             }
             self.by_reset.extend(user.reset.map(|reset| (reset.digest, id)));
             self.admins += usize::from(user.is_admin);
-            self.by_id.insert(id, user.clone());
+            self.by_id.insert(id, Arc::clone(user));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::ApiConfig;
-use decider::{Writer, system_clock};
+use decider::{Fold, Follower, Writer, system_clock};
 use projector::{Projector, Store};
 use reactor::mail::Mailer;
 use recognizer::cuda::{Place, Settings};
@@ -53,6 +53,8 @@ pub(super) struct Roles<'a> {
     ways: Ways,
     books: Option<Books>,
     store: Option<Store>,
+    /// The decider's fold of the log, until the API goes on from it.
+    fold: Option<Fold>,
 }
 
 type Task = JoinHandle<Result<()>>;
@@ -73,7 +75,7 @@ impl<'a> Roles<'a> {
         if let (Some(store), Some(books)) = (&store, &books) {
             projector::check_tables(store, &books.log).await?;
         }
-        Ok(Self { config, ways, books, store })
+        Ok(Self { config, ways, books, store, fold: None })
     }
 
     /// The keys, if this process has to do with them.
@@ -114,7 +116,8 @@ impl<'a> Roles<'a> {
         })
     }
 
-    async fn api(&self, stop: CancellationToken) -> Result<(SocketAddr, Task)> {
+    async fn api(&mut self, stop: CancellationToken) -> Result<(SocketAddr, Task)> {
+        let fold = self.fold.take();
         let books = self.books()?;
         let listen = self.config.listen;
         let listener = TcpListener::bind(listen).await;
@@ -129,7 +132,10 @@ impl<'a> Roles<'a> {
         let school = School { models: self.models(), teaches };
         let parts = api::Parts {
             commands: self.ways.commands.clone(),
-            follower: books.follower().await?,
+            follower: match fold {
+                Some(fold) => Follower::go_on(fold, books.log.clone(), books.vault.clone()).await?,
+                None => books.follower().await?,
+            },
             store: self.store()?.clone(),
             frames: self.frames()?,
             live: self.live()?,
@@ -177,6 +183,7 @@ impl<'a> Roles<'a> {
         let Books { log, vault, snapshots, .. } = self.books()?;
         let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
         let writer = Writer::resume(log.clone(), vault.clone(), system_clock(), snapshots).await?;
+        self.fold = self.config.roles.contains(Role::Api).then(|| writer.fold());
         let keeping = self.keep_snapshots(stop.clone())?;
         let file = self.config.log.is_embedded().then(|| self.config.data.join(LOG_FILE));
         let growing = async move {

@@ -73,7 +73,7 @@ struct Place {
 /// The buffer on NATS. `partition` says which rooms a caller of [`Frames::next`] works for; within
 /// one process there is one worker.
 pub async fn over_nats(nats: &Nats, partition: Partition) -> Result<Frames, LogError> {
-    let streams = Streams::open(nats).await?;
+    let streams = nats.elected(|| Streams::open(nats)).await?;
     let wishes = nats.share(nats.subjects.frames_wanted(), readers::QUEUE_GROUP).await?;
     let readers = tokio::spawn(readers::serve(nats.client.clone(), wishes, streams.clone()));
     let readers = Some(AbortOnDropHandle::new(readers));
@@ -84,11 +84,19 @@ pub async fn over_nats(nats: &Nats, partition: Partition) -> Result<Frames, LogE
 /// no consumer, it asks a process that may ([`over_nats`]) for its readers. Where none is up, it
 /// tries by itself.
 pub async fn for_worker(nats: &Nats, partition: Partition) -> Result<Frames, LogError> {
-    let streams = match Streams::open_made(nats).await {
+    let streams = match nats.elected(|| found_or_made(nats)).await {
         Ok(streams) => streams,
-        Err(missing) => Streams::open(nats).await.map_err(|_| missing)?,
+        // What is not there says more than that it can't be made.
+        Err(_) => Streams::open_made(nats).await?,
     };
     open(nats, partition, streams, None).await
+}
+
+async fn found_or_made(nats: &Nats) -> Result<Streams, LogError> {
+    match Streams::open_made(nats).await {
+        Ok(streams) => Ok(streams),
+        Err(_) => Streams::open(nats).await,
+    }
 }
 
 async fn open(

@@ -3,13 +3,15 @@
 //! Durable is what the server calls durable: unless it runs with `sync_interval: always`, the
 //! blocks of the last two minutes can be lost when its machine (not just its process) dies.
 
+mod open;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::datetime::DateTime;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
-use async_nats::jetstream::stream::{Info, RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, ErrorCode};
 use async_nats::{Subscriber, header};
 use bytes::Bytes;
@@ -19,10 +21,11 @@ use futures::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
-use uuid::Uuid;
 
-use super::{AppendError, Backend, Log, LogError, capability, check};
+use super::{AppendError, Backend, LogError, capability, check};
 use crate::nats::Nats;
+
+pub use open::{create, open, open_existing};
 
 /// How long an append may take, with all its attempts, before its outcome counts as unknown.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,9 +36,6 @@ const RECHECK: Duration = Duration::from_secs(1);
 /// Blocks of one read, and of those how many are asked for at a time.
 const READ_BLOCKS_MAX: u64 = 256;
 const READS_IN_FLIGHT: usize = 16;
-/// Replicas before 2.11 let creations at once all succeed and keep the last one, with its id: an
-/// empty log is looked at again so much later, when none is on its way any more.
-const CREATION_SETTLES: Duration = Duration::from_millis(500);
 
 struct NatsLog {
     nats: Nats,
@@ -51,95 +51,6 @@ struct NatsLog {
 struct Seen {
     time: DateTime,
     head: Head,
-}
-
-/// Opens the log; makes an empty one, with a new id, if the stream is not there.
-pub async fn open(nats: &Nats) -> Result<Log, LogError> {
-    open_as(nats, LogId::from_uuid(Uuid::new_v4())).await
-}
-
-/// As [`open`], but makes none: [`LogError::Missing`] where the stream is not there.
-pub async fn open_existing(nats: &Nats) -> Result<Log, LogError> {
-    let there = nats.has_stream(nats.subjects.log_stream()).await?;
-    if there { open(nats).await } else { Err(LogError::Missing { place: nats.place.clone() }) }
-}
-
-/// As [`open`], for a log whose id is known, such as the copy of another: fails with
-/// [`LogError::Replaced`] if the stream holds another log.
-pub async fn create(nats: &Nats, id: LogId) -> Result<Log, LogError> {
-    let log = open_as(nats, id).await?;
-    if log.id() == id {
-        return Ok(log);
-    }
-    Err(LogError::Replaced { place: nats.place.clone(), found: log.id(), expected: id })
-}
-
-async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
-    let place = &nats.place;
-    let unsuitable = |reason| LogError::Unsuitable { place: place.clone(), reason };
-    capability::check_server(nats).map_err(unsuitable)?;
-    let account = nats.jetstream.query_account().await.map_err(|error| nats.unreachable(error))?;
-    capability::check_account(&account.limits).map_err(unsuitable)?;
-    if let Some(bytes @ 1..) = account.limits.max_storage {
-        tracing::warn!(%place, bytes, "its account's storage has a limit: then the log takes no more");
-    }
-    let wanted = capability::stream_config(nats, id_if_new);
-    let mut stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
-    if stream.is_err() {
-        // Another process may have made it in between, with an id of its own, which counts.
-        stream = nats.jetstream.get_or_create_stream(wanted.clone()).await;
-    }
-    let mut stream = stream.map_err(|error| nats.unreachable(error))?;
-    if stream.cached_info().state.last_sequence == 0 && wanted.num_replicas > 1 {
-        tokio::time::sleep(CREATION_SETTLES).await;
-        stream = nats
-            .jetstream
-            .get_stream(&wanted.name)
-            .await
-            .map_err(|error| nats.unreachable(error))?;
-    }
-    let info = stream.cached_info().clone();
-    let id = capability::check_stream(&info.config, &wanted).map_err(unsuitable)?;
-    check_whole(place, &info)?;
-    tracing::info!(%place, log = %id, blocks = info.state.last_sequence, "the log is on NATS");
-    // No client can ask for it.
-    tracing::warn!(
-        %place,
-        "unless `sync_interval: always` is set on the NATS servers, what was acknowledged within \
-         the last two minutes is lost when their machines lose power"
-    );
-    let hints = nats.subscribe(nats.subjects.log_appended()).await?;
-    let stream = nats.jetstream.get_stream_no_info(&wanted.name).await;
-    let stream = stream.map_err(|error| nats.unreachable(error))?;
-    let appended = watch::Sender::new(BlockNumber::new(info.state.last_sequence));
-    let listener = tokio::spawn(listen(hints, stream.clone(), appended.clone()));
-    Ok(Log::new(NatsLog {
-        nats: nats.clone(),
-        stream,
-        id,
-        appending: Mutex::new(()),
-        seen: parking_lot::Mutex::default(),
-        appended,
-        _listener: AbortOnDropHandle::new(listener),
-    }))
-}
-
-/// Sequences count from 1 without a gap.
-fn check_whole(place: &str, info: &Info) -> Result<(), LogError> {
-    let state = &info.state;
-    if state.messages == state.last_sequence {
-        return Ok(());
-    }
-    let missing = if state.first_sequence > 1 { "from block 1 on" } else { "in the middle" };
-    let found = format!("{} blocks, with some missing {missing}", state.messages);
-    let block = BlockNumber::new(state.last_sequence);
-    Err(check::wrong(
-        place,
-        block,
-        "what the stream holds up to it",
-        found,
-        format!("{block} blocks"),
-    ))
 }
 
 /// Tells of new blocks: the server's hints at once, and a look now and then in case one was lost.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use events::Head;
 use streams::Log;
+use streams::frames::Partition;
 use streams::nats::NatsConfig;
 use streams::testing::{NatsServer, find_nats_server, skip};
 
@@ -39,6 +40,24 @@ pub(crate) async fn open(servers: &[NatsServer], prefix: &str) -> Log {
         }
     };
     tokio::time::timeout(ELECTION, opening).await.expect("the servers elect a leader")
+}
+
+/// As whoever starts a whole installation at once does: nobody waits for the servers to elect those
+/// who lead, and everybody makes what is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_start_at_once_on_servers_that_just_started_find_one_log() {
+    let test = "streams replicas::all_who_start_at_once_on_servers_that_just_started_find_one_log";
+    let Some(servers) = cluster(test).await else { return };
+    let url = servers.iter().map(NatsServer::url).collect::<Vec<_>>().join(",");
+    let config = NatsConfig { replicas: 3, ..NatsConfig::new(url) };
+    let starts = (0..5).map(|_| async {
+        let nats = streams::nats::connect(&config).await.unwrap();
+        let log = streams::log::nats::open(&nats).await.unwrap();
+        streams::frames::over_nats(&nats, Partition::ALL).await.unwrap();
+        log.id()
+    });
+    let found = futures::future::join_all(starts).await;
+    assert!(found.iter().all(|id| *id == found[0]), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -131,11 +131,12 @@ impl Streams {
     pub(super) async fn open_made(nats: &Nats) -> Result<Self, LogError> {
         let open = async |kind| {
             let name = nats.subjects.frames_stream(kind);
-            let found = nats.jetstream.get_stream(&name).await;
-            found.map_err(|source| LogError::Unsuitable {
-                place: nats.place.clone(),
-                reason: format!("its stream {name} is not there: start an API first ({source})"),
-            })?;
+            if !nats.has_stream(name.clone()).await? {
+                return Err(LogError::Unsuitable {
+                    place: nats.place.clone(),
+                    reason: format!("its stream {name} is not there: start an API first"),
+                });
+            }
             let stream = nats.jetstream.get_stream_no_info(name).await;
             stream.map_err(|error| nats.unreachable(error))
         };
