@@ -16,5 +16,5 @@ pub use clock::{Clock, system_clock};
 pub use error::DeciderError;
 pub use fold::Fold;
 pub use follower::{Applied, Follower};
-pub use snapshot::Snapshots;
+pub use snapshot::{Snapshot, Snapshots};
 pub use writer::Writer;

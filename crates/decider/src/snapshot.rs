@@ -45,7 +45,7 @@ pub struct Snapshots {
 
 /// A fold with all that has to go with it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Snapshot {
+pub struct Snapshot {
     pub(crate) fold: Fold,
     pub(crate) remembered: Remembered,
     /// Everything destroyed by commits beyond this is in `gone`.
@@ -141,17 +141,19 @@ impl Snapshots {
         }
     }
 
-    /// Makes a new snapshot whenever the log has grown enough, for ever. It folds for seconds on the
-    /// thread that polls it: that should be one of its own.
-    pub async fn keep(self, log: Log, vault: Vault) {
+    /// Keeps `first`, then makes a new snapshot whenever the log has grown enough, for ever. It folds
+    /// for seconds on the thread that polls it: that should be one of its own.
+    pub async fn keep(self, log: Log, vault: Vault, first: Option<Snapshot>) {
+        if let Some(first) = first {
+            self.write(&first.parts());
+        }
         let mut kept = self.kept();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let Ok(end) = log.head().await else { continue };
             // A writer of this process may have kept one when it stopped.
             kept = kept.max(self.kept());
-            let grown = end.position.get().saturating_sub(kept.get());
-            if grown < COMMITS_MIN.max(end.position.get() / PART_OF_LOG) {
+            if !is_due(kept, end.position) {
                 continue;
             }
             match self.renew(&log, &vault).await {
@@ -176,6 +178,12 @@ impl Snapshots {
         let header = file::header(&self.path);
         header.map_or(Position::new(0), |header| header.head.position)
     }
+}
+
+/// Whether the log has grown enough since the last snapshot for a new one.
+pub(crate) fn is_due(kept: Position, end: Position) -> bool {
+    let grown = end.get().saturating_sub(kept.get());
+    grown >= COMMITS_MIN.max(end.get() / PART_OF_LOG)
 }
 
 /// Whether a snapshot is one of this log, no further than the vault: destructions before its own

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::error::DeciderError;
 use crate::fold::Fold;
 use crate::remembered::{First, Remembered};
-use crate::snapshot::{Parts, Snapshot, Snapshots};
+use crate::snapshot::{self, Parts, Snapshot, Snapshots};
 use ahead::Ahead;
 use flight::{Flight, Landed};
 
@@ -58,6 +58,8 @@ pub struct Writer {
     leftovers: Vec<(Position, Destruction)>,
     /// Where a snapshot is kept when this writer stops, if anywhere.
     snapshots: Option<Snapshots>,
+    /// Up to where the one reached from which it began.
+    kept: Position,
     /// False when the log may hold more than `durable`.
     synced: bool,
     block_bytes: usize,
@@ -109,6 +111,7 @@ impl Writer {
         snapshots: Option<Snapshots>,
     ) -> Result<Self, DeciderError> {
         vault.bind(log.id()).await?;
+        let kept = from.fold.head.position;
         from.catch_up(&log).await?;
         let Snapshot { fold: durable, remembered, gone: leftovers, .. } = from;
         let mut writer = Self {
@@ -121,6 +124,7 @@ impl Writer {
             remembered,
             leftovers,
             snapshots,
+            kept,
             synced: true,
             block_bytes: BLOCK_BYTES_MAX,
             waiting: VecDeque::new(),
@@ -136,6 +140,17 @@ impl Writer {
     /// memory a second time.
     pub fn fold(&self) -> Fold {
         self.durable.clone()
+    }
+
+    /// A snapshot to be kept beside this writer ([`Snapshots::keep`]), if it began by folding so much
+    /// that the next start should not have to.
+    pub async fn first_snapshot(&self) -> Result<Option<Snapshot>, DeciderError> {
+        if self.snapshots.is_none() || !snapshot::is_due(self.kept, self.durable.head.position) {
+            return Ok(None);
+        }
+        let (fold, remembered) = (self.durable.clone(), self.remembered.clone());
+        let (swept, gone) = (self.vault.swept().await?, self.leftovers.clone());
+        Ok(Some(Snapshot { fold, remembered, swept, gone }))
     }
 
     /// Decides what comes until `stop` is done or no sender is left. What was drained is finished.

@@ -168,3 +168,27 @@ async fn with_an_older_vault_the_whole_log_says_which_keys_must_go() {
     Writer::resume(log, vault.clone(), clock, snapshots(&rig)).await.unwrap();
     assert!(vault.keys(&[scope]).await.unwrap().seal(scope, "label", "text").is_err());
 }
+
+#[tokio::test]
+async fn what_a_writer_folds_at_its_start_is_kept_for_the_next_one_if_it_is_much() {
+    const MUCH: usize = 100_000;
+    let rig = lived().await;
+    let writer = async || {
+        let (log, vault) = (rig.log.clone(), rig.vault.clone());
+        Writer::resume(log, vault, rig.clock(), snapshots(&rig)).await.unwrap()
+    };
+    assert_eq!(writer().await.first_snapshot().await.unwrap(), None);
+    let last = rig.log.block(rig.log.head().await.unwrap().block).await.unwrap().unwrap();
+    let line = last.lines().next().unwrap().1.into_owned();
+    for _ in 0..MUCH / 1000 {
+        let block = Block::build(&rig.log.head().await.unwrap(), &vec![&line; 1000]);
+        rig.log.append(Arc::new(block)).await.unwrap();
+    }
+    let first = writer().await.first_snapshot().await.unwrap();
+    assert!(first.is_some());
+    let keeping = snapshots(&rig).keep(rig.log.clone(), rig.vault.clone(), first);
+    // It keeps the first before it waits for the log to grow.
+    assert!(futures::poll!(std::pin::pin!(keeping)).is_pending());
+    assert_eq!(writer().await.first_snapshot().await.unwrap(), None);
+    comes_to_the_same(&rig, &rig.log).await;
+}

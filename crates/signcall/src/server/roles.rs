@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::ApiConfig;
-use decider::{Fold, Follower, Writer, system_clock};
+use decider::{Fold, Follower, Snapshot, Writer, system_clock};
 use projector::{Projector, Store};
 use reactor::mail::Mailer;
 use recognizer::cuda::{Place, Settings};
@@ -159,7 +159,7 @@ impl<'a> Roles<'a> {
         };
         // Where there is a decider, it keeps them.
         let keeps = !self.config.roles.contains(Role::Decider);
-        let snapshots = if keeps { Some(self.keep_snapshots(stop.clone())?) } else { None };
+        let snapshots = if keeps { Some(self.keep_snapshots(None, stop.clone())?) } else { None };
         let task = tokio::spawn(async move {
             let served = api::serve(listener, parts, stop.clone()).await;
             stop.cancel();
@@ -184,7 +184,8 @@ impl<'a> Roles<'a> {
         let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
         let writer = Writer::resume(log.clone(), vault.clone(), system_clock(), snapshots).await?;
         self.fold = self.config.roles.contains(Role::Api).then(|| writer.fold());
-        let keeping = self.keep_snapshots(stop.clone())?;
+        let first = writer.first_snapshot().await?;
+        let keeping = self.keep_snapshots(first, stop.clone())?;
         let file = self.config.log.is_embedded().then(|| self.config.data.join(LOG_FILE));
         let growing = async move {
             match file {
@@ -210,7 +211,11 @@ impl<'a> Roles<'a> {
 
     /// Beside those who fold the log, once a process; on a thread of its own, which yields to all
     /// others: people wait for them, and for a snapshot nobody. Ends with `stop`.
-    fn keep_snapshots(&self, stop: CancellationToken) -> Result<JoinHandle<()>> {
+    fn keep_snapshots(
+        &self,
+        first: Option<Snapshot>,
+        stop: CancellationToken,
+    ) -> Result<JoinHandle<()>> {
         let Books { log, vault, snapshots, .. } = self.books()?;
         let (log, vault, snapshots) = (log.clone(), vault.clone(), snapshots.clone());
         let runtime = Handle::current();
@@ -218,7 +223,7 @@ impl<'a> Roles<'a> {
             if let Err(error) = setpriority_process(None, PRIORITY_LEAST) {
                 tracing::debug!(%error, "snapshots are made with the priority of everything else");
             }
-            runtime.block_on(stop.run_until_cancelled(snapshots.keep(log, vault)));
+            runtime.block_on(stop.run_until_cancelled(snapshots.keep(log, vault, first)));
         }))
     }
 
