@@ -12,7 +12,7 @@ use crate::db::{Db, Dialect};
 use crate::error::StoreError;
 use crate::projections::transcript::TranscriptRow;
 use crate::projections::user::UserRow;
-use crate::value::{Record as _, Value};
+use crate::value::{Record as _, Table, Value};
 
 /// Words in one search at most.
 pub const SEARCH_WORDS_MAX: usize = 8;
@@ -104,13 +104,10 @@ pub(crate) async fn fill(db: &Db) -> Result<(), StoreError> {
 async fn fill_users(db: &Db) -> Result<(), StoreError> {
     const MISSING: &str = "WHERE folded IS NULL ORDER BY id LIMIT $1";
     const FILL: &str = "UPDATE \"user\" SET folded = $1 WHERE id = $2";
-    loop {
+    while is_any(db, UserRow::TABLE, MISSING).await? {
         let mut tx = db.begin().await?;
         let mut session = tx.session();
         let rows = session.select(UserRow::TABLE, MISSING, vec![Value::Int(FILL_ROWS)]).await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
         for row in rows.into_iter().map(UserRow::from_values) {
             let mut row = row?;
             row.fold();
@@ -119,19 +116,17 @@ async fn fill_users(db: &Db) -> Result<(), StoreError> {
         }
         tx.commit().await?;
     }
+    Ok(())
 }
 
 async fn fill_transcripts(db: &Db) -> Result<(), StoreError> {
     const MISSING: &str = "WHERE words IS NULL AND ts_content IS NOT NULL ORDER BY id LIMIT $1";
     const FILL: &str = "UPDATE transcript SET words = $1 WHERE id = $2 AND ts_content = $3";
-    loop {
+    while is_any(db, TranscriptRow::TABLE, MISSING).await? {
         let mut tx = db.begin().await?;
         let mut session = tx.session();
         let rows =
             session.select(TranscriptRow::TABLE, MISSING, vec![Value::Int(FILL_ROWS)]).await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
         for row in rows.into_iter().map(TranscriptRow::from_values) {
             let TranscriptRow { id, room_id, ts_content, .. } = row?;
             let text = ts_content.unwrap_or_default();
@@ -141,6 +136,14 @@ async fn fill_transcripts(db: &Db) -> Result<(), StoreError> {
         }
         tx.commit().await?;
     }
+    Ok(())
+}
+
+/// Looked up by reading: writers of SQLite wait for each other, and who starts beside a busy
+/// projector would wait in vain.
+async fn is_any(db: &Db, table: &Table, which: &str) -> Result<bool, StoreError> {
+    let found = db.lease().await?.session().select(table, which, vec![Value::Int(1)]).await?;
+    Ok(!found.is_empty())
 }
 
 /// The words of a text, folded, in its order.

@@ -5,7 +5,7 @@ use events::user::command::account::{ChangeNames, DeleteUser};
 use events::{Actor, Clear, NameDigest, RoomId, TranscriptId, UserId};
 use projector::testing::PrivatePostgres;
 use projector::{Cursor, Page, Search, Store, TranscriptFilter, replay};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use crate::databases::Databases;
 use crate::life::Dice;
@@ -251,4 +251,15 @@ async fn people_are_found_whatever_their_case_and_accents(mut world: World, data
         run(&url, "UPDATE \"user\" SET folded = NULL").await;
         Store::open(&url).await.unwrap();
     }
+}
+
+/// Another process opens the tables while the projector catches up, one transaction after the other.
+#[tokio::test]
+async fn what_is_searched_by_is_looked_at_without_waiting_for_who_writes() {
+    let world = World::new().await;
+    let url = Databases::sqlite(&world).url().await;
+    Store::open(&url).await.unwrap().close().await;
+    let mut writer = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut writer).await.unwrap();
+    Store::open(&url).await.unwrap().close().await;
 }
