@@ -66,13 +66,6 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
     let info = stream.cached_info().clone();
     let id = capability::check_stream(&info.config, &wanted).map_err(unsuitable)?;
     check_whole(place, &info)?;
-    tracing::info!(%place, log = %id, blocks = info.state.last_sequence, "the log is on NATS");
-    // No client can ask for it.
-    tracing::warn!(
-        %place,
-        "unless `sync_interval: always` is set on the NATS servers, what was acknowledged within \
-         the last two minutes is lost when their machines lose power"
-    );
     let hints = nats.subscribe(nats.subjects.log_appended()).await?;
     let stream = nats.jetstream.get_stream_no_info(&wanted.name).await;
     let stream = stream.map_err(|error| nats.unreachable(error))?;
@@ -89,6 +82,13 @@ async fn open_as(nats: &Nats, id_if_new: LogId) -> Result<Log, LogError> {
     };
     // Who leads a stream that was just made may have changed since.
     log.end().await?;
+    tracing::info!(%place, log = %id, blocks = info.state.last_sequence, "the log is on NATS");
+    // No client can ask for it.
+    tracing::warn!(
+        %place,
+        "unless `sync_interval: always` is set on the NATS servers, what was acknowledged within \
+         the last two minutes is lost when their machines lose power"
+    );
     Ok(Log::new(log))
 }
 
