@@ -60,9 +60,8 @@ impl PartialEq for Remembered {
 
 impl Remembered {
     pub(crate) fn of(oldest_first: VecDeque<(CommandId, First)>) -> Self {
-        let mut remembered = Self::default();
-        remembered.numbers.reserve(oldest_first.len(), |_| 0);
-        remembered.first = oldest_first;
+        let numbers = HashTable::with_capacity(oldest_first.len());
+        let mut remembered = Self { first: oldest_first, numbers, ..Self::default() };
         for number in 0..remembered.first.len() as u32 {
             remembered.index(number);
         }

@@ -8,7 +8,8 @@
 //!
 //! [`Snapshots::keep`] makes new ones beside the running process, out of the last one and of what
 //! the log says since, so that nobody who decides or follows has to stand still for it. The writer
-//! makes a last one when it stops.
+//! gives it one to begin with, when it had to fold much at its start, and makes a last one when it
+//! stops.
 
 mod file;
 
