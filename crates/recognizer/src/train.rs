@@ -13,6 +13,7 @@ mod card;
 mod ctc;
 pub mod data;
 mod fit;
+mod learn;
 mod loss;
 pub mod material;
 mod optimizer;
@@ -67,6 +68,9 @@ pub struct TrainOptions {
     pub loss: Loss,
     /// What is made up.
     pub variety: Variety,
+    /// Nets that are trained first, with the seeds that follow, and whose mean opinion is most of what
+    /// the net is compared with.
+    pub teachers: usize,
     /// Of every random choice.
     pub seed: u64,
     /// Goes on from the last checkpoint in `out`.
@@ -93,6 +97,7 @@ impl TrainOptions {
             skip_labels: BTreeSet::new(),
             loss: Loss::default(),
             variety: Variety::default(),
+            teachers: 0,
             seed: 1,
             resume: false,
             steps: 1_200,

@@ -64,9 +64,13 @@ pub(crate) fn write(options: &TrainOptions, spec: &ModelSpec, report: &TrainRepo
     if !options.command.is_empty() {
         let _ = writeln!(card, "```\n{}\n```\n", options.command);
     }
-    let loss = match options.loss {
-        Loss::Framewise => "framewise cross-entropy on sets of allowed classes",
-        Loss::Ctc => "connectionist temporal classification",
+    let loss = match (options.loss, options.teachers) {
+        (Loss::Framewise, 0) => "framewise cross-entropy on sets of allowed classes".to_owned(),
+        (Loss::Framewise, teachers) => format!(
+            "framewise cross-entropy on sets of allowed classes, and on the mean opinion of nets \
+             trained before ({teachers}, with the seeds that follow)"
+        ),
+        (Loss::Ctc, _) => "connectionist temporal classification".to_owned(),
     };
     let _ = writeln!(
         card,

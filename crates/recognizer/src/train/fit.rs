@@ -1,35 +1,23 @@
 //! The training run: read, split, update, validate, write.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 use candle_core::{D, Device, Tensor};
 use clips::landmarks::Frame;
 
-use super::best::Best;
 use super::data::{self, Clip};
+use super::learn::{Learned, Lessons};
 use super::material::{Material, Source};
-use super::optimizer::Optimizer;
-use super::random::Dice;
-use super::splice::{MAX_FRAMES, Sequence};
-use super::{
-    Loss, Progress, TrainError, TrainOptions, TrainReport, card, ctc, loss, pictures, served,
-};
+use super::{Loss, Progress, TrainError, TrainOptions, TrainReport, card, pictures, served};
 use crate::evaluate::calibrate;
 use crate::features::picture::Gray;
 use crate::model::net::Net;
 use crate::model::{Architecture, BLANK, Kind, Label, ModelSpec, Normalization};
 
-/// A block's contribution is left out this often in training.
-const DROP_PATH: f32 = 0.1;
-/// Updates between two looks at the validation clips, and two checkpoints.
-const CHECK_EVERY: usize = 100;
 /// Clips measured at once.
 const MEASURE_BATCH: usize = 64;
 /// Frames the server gathers before a step.
 const HOP_FRAMES: usize = 2;
-const CHECKPOINT: &str = "checkpoint.safetensors";
-const BEST: &str = "best.safetensors";
 
 /// One point of the learning curve.
 pub(crate) struct Look {
@@ -56,6 +44,10 @@ struct Split<T> {
 /// Trains a model and writes `model.json`, `weights.safetensors`, `MODEL_CARD.md`, the learning
 /// curve and the confusion matrix to `options.out`.
 pub fn run(options: &TrainOptions, progress: &mut dyn Progress) -> Result<TrainReport, TrainError> {
+    if options.teachers > 0 && options.loss != Loss::Framewise {
+        let problem = "teachers tell what each frame is: they need the framewise loss";
+        return Err(TrainError::Data(problem.to_owned()));
+    }
     let mut photos = 0;
     let mut files = 0;
     for folder in &options.clips {
@@ -88,75 +80,31 @@ fn train<T: Material>(
     let split = split(clips, options)?;
     let mut spec = describe(options, &split.train, data_hash);
     spec.normalization = T::normalization(&split.train);
-    let device = Device::Cpu;
-    let weights = spec.architecture.weights(spec.classes());
-    let mut optimizer = Optimizer::new(&weights, options.steps, options.seed, &device)?;
-    let (checkpoint, best_look) = (options.out.join(CHECKPOINT), options.out.join(BEST));
-    let mut best = Best::default();
-    if options.resume {
-        let failed = |e: candle_core::Error| TrainError::Resume(e.to_string());
-        optimizer.restore(&checkpoint).map_err(failed)?;
-        best = Best::restore(&best_look).map_err(failed)?;
-    }
     let class: BTreeMap<String, u32> =
         (1..).zip(&spec.vocabulary).map(|(c, l)| (l.text.clone(), c)).collect();
     let validation = split.validation;
     let signers = signers(&split.train);
     let class = |label: &str| class.get(label).copied().unwrap_or(BLANK as u32);
     let corpus = T::Corpus::new(split.train, &class, options.variety);
-    let net = Net::new(&spec.architecture, &spec.normalization, &optimizer.weights(), &device)?;
-    let begun = Instant::now();
-    let mut curve = Vec::new();
-    let mut losses = Vec::new();
-    let check_every = CHECK_EVERY.min(options.steps.div_ceil(2)).max(1);
-    progress.begin("training", options.steps - optimizer.step);
-    while optimizer.step < options.steps && !best.is_stale(optimizer.step) {
-        let mut dice = Dice::new(options.seed, 1 + optimizer.step as u64);
-        let sequences: Vec<Sequence> =
-            (0..options.batch).map(|_| corpus.sequence(&mut dice)).collect();
-        let loss = update(&net, &mut optimizer, &sequences, &mut dice, (&spec, options.loss))?;
-        losses.push(loss);
-        if optimizer.step.is_multiple_of(check_every) || optimizer.step == options.steps {
-            let measured = measure(&spec, &optimizer.averages(), &validation)?;
-            let loss = (!measured.pairs.is_empty()).then_some(measured.loss);
-            best.look(optimizer.step, loss, optimizer.averages());
-            best.save(&best_look)?;
-            let loss = losses.iter().sum::<f32>() / losses.len() as f32;
-            losses.clear();
-            curve.push(Look { step: optimizer.step, loss, top1: measured.top1 });
-            optimizer.save(&checkpoint)?;
-        }
-        let last = curve.last().map_or(0.0, |look: &Look| look.top1);
-        progress.advance(&format!("loss {loss:.3}, validation top-1 {:.1} %", 100.0 * last));
-    }
-    let seconds = begun.elapsed().as_secs_f64();
+    let lessons = Lessons { options, spec: &spec, corpus: &corpus, validation: &validation };
+    let learned = lessons.learn(progress)?;
     T::finish(corpus.clips(), &options.out)?;
-    let done = Done { best, updates: optimizer.step, signers, curve, seconds };
-    finish(options, &spec, done, &validation, &split.held_out)
-}
-
-/// What the updates came to.
-struct Done {
-    best: Best,
-    updates: usize,
-    signers: Vec<(String, usize, usize)>,
-    curve: Vec<Look>,
-    seconds: f64,
+    finish(options, &spec, (learned, signers), &validation, &split.held_out)
 }
 
 /// Measures the best weights and writes the model.
 fn finish<T: Material>(
     options: &TrainOptions,
     spec: &ModelSpec,
-    done: Done,
+    (done, signers): (Learned, Vec<(String, usize, usize)>),
     validation: &[Clip<T>],
     held_out: &[Clip<T>],
 ) -> Result<TrainReport, TrainError> {
     let weights = done.best.weights;
     let on_validation = measure(spec, &weights, validation)?;
     let mut report = TrainReport {
-        clips: done.signers.iter().map(|(_, clips, _)| clips).sum(),
-        signers: done.signers,
+        clips: signers.iter().map(|(_, clips, _)| clips).sum(),
+        signers,
         parameters: weights.values().map(Tensor::elem_count).sum(),
         validation_clips: validation.len(),
         validation_top1: on_validation.top1,
@@ -257,50 +205,6 @@ fn describe<T: Material>(
         data_hash,
         language: None,
     }
-}
-
-/// One update on a batch of sequences; the loss before it.
-fn update(
-    net: &Net,
-    optimizer: &mut Optimizer,
-    sequences: &[Sequence],
-    dice: &mut Dice,
-    (spec, kind): (&ModelSpec, Loss),
-) -> Result<f32, TrainError> {
-    let device = Device::Cpu;
-    let batch = sequences.len();
-    let frames = sequences.iter().map(|s| s.allowed.len()).max().unwrap_or(1).min(MAX_FRAMES);
-    let frame = spec.input.frame_len();
-    let mut x = vec![0.0f32; batch * frames * frame];
-    let mut allowed: Vec<&[u32]> = vec![&[]; batch * frames];
-    for (row, sequence) in sequences.iter().enumerate() {
-        let at = row * frames * frame;
-        x[at..at + sequence.features.len()].copy_from_slice(&sequence.features);
-        for (time, set) in sequence.allowed.iter().enumerate() {
-            allowed[row * frames + time] = set;
-        }
-    }
-    let x = Tensor::from_vec(x, (batch, frames, frame), &device)?;
-    let drop = |dice: &mut Dice| {
-        let keep =
-            |dice: &mut Dice| if dice.chance(DROP_PATH) { 0.0 } else { 1.0 / (1.0 - DROP_PATH) };
-        let factors: Vec<f32> = (0..batch).map(|_| keep(dice)).collect();
-        Tensor::from_vec(factors, (batch, 1, 1), &device)
-    };
-    let blocks = spec.architecture.shape().dilations.len();
-    let drops = (0..blocks).map(|_| drop(dice)).collect::<Result<Vec<_>, _>>()?;
-    let (logits, _) = net.forward(&x, &net.no_past(batch, &device)?, Some(&drops))?;
-    let logits = logits.reshape((batch * frames, spec.classes()))?;
-    let loss = match kind {
-        Loss::Framewise => loss::framewise(&logits, &allowed)?,
-        Loss::Ctc => {
-            let said: Vec<(usize, &[u32])> =
-                sequences.iter().map(|s| (s.allowed.len(), s.signs.as_slice())).collect();
-            ctc::ctc(&logits, &said)?
-        }
-    };
-    optimizer.update(&loss.backward()?)?;
-    Ok(loss.to_scalar::<f32>()?)
 }
 
 /// The forced choice for each labelled clip, without streaming: quick enough for during training.

@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Tensor, Var};
 
 use super::augment::{film_at, interval};
 use super::data::Clip;
-use super::loss::framewise;
+use super::loss::{OPINION, SMOOTHING, framewise};
 use super::random::Dice;
 use super::splice::extract;
 use super::wander::wander;
@@ -80,21 +80,32 @@ fn the_gradient_of_every_layer_is_its_slope() {
 
 #[test]
 fn the_gradient_of_the_loss_is_its_slope() {
+    check_slope(&[]);
+    // What teachers say of the four frames; the third is padding.
+    check_slope(&noise(&[4, 5], 2).exp().unwrap().flatten_all().unwrap().to_vec1().unwrap());
+}
+
+fn check_slope(opinion: &[f32]) {
     let sets: [&[u32]; 4] = [&[2], &[0, 3], &[], &[1, 2, 3]];
     let logits = Var::from_tensor(&noise(&[4, 5], 1)).unwrap();
+    let own = if opinion.is_empty() { 1.0 } else { 1.0 - OPINION };
     let exact = |values: &[f32]| {
-        // The loss that the gradient belongs to: −log of the allowed classes' sum, smoothed.
+        // The loss that the gradient belongs to: −log of the allowed classes' sum, smoothed, and
+        // the cross-entropy to the opinion.
         let mut total = 0.0;
-        for (row, set) in values.chunks(5).zip(&sets).filter(|(_, set)| !set.is_empty()) {
-            let sum: f32 = row.iter().map(|v| v.exp()).sum();
-            let allowed: f32 = set.iter().map(|&c| row[c as usize].exp()).sum();
-            let even: f32 = row.iter().map(|v| v - sum.ln()).sum::<f32>() / 5.0;
-            let smoothing = super::loss::SMOOTHING;
-            total -= (1.0 - smoothing) * (allowed / sum).ln() + smoothing * even;
+        for (row, set) in sets.iter().enumerate().filter(|(_, set)| !set.is_empty()) {
+            let values = &values[5 * row..5 * row + 5];
+            let sum: f32 = values.iter().map(|v| v.exp()).sum();
+            let allowed: f32 = set.iter().map(|&c| values[c as usize].exp()).sum();
+            let even: f32 = values.iter().map(|v| v - sum.ln()).sum::<f32>() / 5.0;
+            total -= own * ((1.0 - SMOOTHING) * (allowed / sum).ln() + SMOOTHING * even);
+            let said = opinion.iter().skip(5 * row).zip(values);
+            total -= OPINION * said.map(|(said, v)| said * (v - sum.ln())).sum::<f32>();
         }
         total / 3.0
     };
-    let gradients = framewise(logits.as_tensor(), &sets).unwrap().backward().unwrap();
+    let loss = framewise(logits.as_tensor(), &sets, opinion).unwrap();
+    let gradients = loss.backward().unwrap();
     let gradient = gradients.get(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     let values = logits.as_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
     for element in 0..values.len() {
@@ -152,7 +163,7 @@ fn every_weight_gets_a_gradient() {
         let past = net.no_past(2, &Device::Cpu).unwrap();
         let (logits, _) = net.forward(&x, &past, None).unwrap();
         let sets: Vec<&[u32]> = vec![&[1]; 18];
-        let loss = framewise(&logits.reshape((18, classes)).unwrap(), &sets).unwrap();
+        let loss = framewise(&logits.reshape((18, classes)).unwrap(), &sets, &[]).unwrap();
         let gradients = loss.backward().unwrap();
         for (name, var) in &vars {
             let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
@@ -169,7 +180,7 @@ fn padding_changes_nothing() {
     let padded = Tensor::cat(&[&x, &(noise(&[4, 5], 2) * 9.0).unwrap()], 0).unwrap();
     let none: &[u32] = &[];
     let with = [sets[0], sets[1], sets[2], none, none, none, none];
-    let [a, b] = [framewise(&x, &sets), framewise(&padded, &with)]
+    let [a, b] = [framewise(&x, &sets, &[]), framewise(&padded, &with, &[])]
         .map(|loss| loss.unwrap().to_scalar::<f32>().unwrap());
     assert!((a - b).abs() < 1e-5, "{a} and {b}");
 }

@@ -104,6 +104,34 @@ fn the_same_seed_gives_the_same_weights_even_when_resumed() {
 }
 
 #[test]
+fn teachers_are_learned_from_and_a_lesson_that_was_broken_off_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    clips(folder.path());
+    let out = |name: &str| folder.path().join(name);
+    let weights = |name: &str| std::fs::read(out(name).join("weights.safetensors")).unwrap();
+    let train = |name: &str, teachers: usize, resume: bool| {
+        // Broken off in the middle of the teacher, so that the net has no checkpoint yet.
+        let (from, to) = (out(name).join("teachers/1"), out("resumed/teachers/1"));
+        let mut thief = Thief { updates: if teachers == 1 { 0 } else { 9 }, from, to };
+        let options = TrainOptions { teachers, resume, ..options(folder.path(), &out(name)) };
+        run(&options, &mut thief).unwrap();
+    };
+    train("alone", 0, false);
+    train("taught", 1, false);
+    assert!(weights("alone") != weights("taught"), "the teacher changed nothing");
+    train("resumed", 1, true);
+    assert!(weights("taught") == weights("resumed"), "resumed, other weights");
+    let card = std::fs::read_to_string(out("taught").join("MODEL_CARD.md")).unwrap();
+    assert!(card.contains("trained before (1, with"), "{card}");
+
+    let ordered =
+        TrainOptions { teachers: 1, loss: Loss::Ctc, ..options(folder.path(), &out("ordered")) };
+    let mut thief = Thief { updates: 9, from: out("unused"), to: out("unused") };
+    let message = run(&ordered, &mut thief).unwrap_err().to_string();
+    assert!(message.contains("framewise"), "{message}");
+}
+
+#[test]
 fn a_faulty_list_of_clips_is_refused_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let list = folder.path().join("clips.csv");

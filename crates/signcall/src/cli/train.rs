@@ -37,6 +37,10 @@ pub(crate) struct Args {
     /// How often a sequence has fewer frames a second, at uneven times
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     slow: f32,
+    /// Train so many nets first, with the seeds that follow, and learn from their mean opinion too:
+    /// people the model never saw depend less on one seed's luck, and training takes longer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    teachers: usize,
     /// Of every random choice: the same seed gives the same weights
     #[arg(long)]
     seed: Option<u64>,
@@ -77,6 +81,7 @@ impl Args {
             LossName::Ctc => Loss::Ctc,
         };
         options.variety = Variety { wander: self.wander, slow: self.slow };
+        options.teachers = self.teachers;
         options.seed = self.seed.unwrap_or(options.seed);
         options.steps = self.steps.unwrap_or(options.steps);
         options.cross = self.cross;
