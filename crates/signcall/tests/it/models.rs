@@ -111,7 +111,7 @@ async fn the_served_model_changes_under_a_stream() {
     let texts: Vec<&str> = rows.iter().filter_map(|row| row["ts_content"].as_str()).collect();
     assert_eq!(texts, [&signing.words[..], &signing.words[..]].concat());
     let model = |row: &Value| row["model"].as_str().unwrap().to_owned();
-    assert_eq!(model(&rows[0]), "asl-basic 1");
+    assert_eq!(model(&rows[0]), "asl-basic 2");
     assert_eq!(model(&rows[rows.len() - 1]), "mine 7");
     let choose = |model: &str| serde_json::json!({ "model": model });
     for (name, fits) in [("mine", true), ("nobody", false)] {
