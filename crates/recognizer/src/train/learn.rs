@@ -53,14 +53,13 @@ impl<T: Material> Lessons<'_, T> {
             let folder = self.options.out.join(TEACHERS).join(number.to_string());
             let write = |source| TrainError::File { action: "write", path: folder.clone(), source };
             std::fs::create_dir_all(&folder).map_err(write)?;
-            progress.begin(&format!("training teacher {number}"), self.options.steps);
-            let seed = self.options.seed + number as u64;
-            let taught = self.updates((seed, &folder), &[], progress)?;
+            let phase = format!("training teacher {number} of {}", self.options.teachers);
+            let seed = self.options.seed.wrapping_add(number as u64);
+            let taught = self.updates(&phase, (seed, &folder), &[], progress)?;
             teachers.push(self.net(&taught.best.weights)?);
         }
-        progress.begin("training", self.options.steps);
-        let mut learned =
-            self.updates((self.options.seed, &self.options.out), &teachers, progress)?;
+        let own = (self.options.seed, self.options.out.as_path());
+        let mut learned = self.updates("training", own, &teachers, progress)?;
         learned.seconds = begun.elapsed().as_secs_f64();
         Ok(learned)
     }
@@ -73,6 +72,7 @@ impl<T: Material> Lessons<'_, T> {
     /// One net's updates, from the begin or from the checkpoint in `folder`.
     fn updates(
         &self,
+        phase: &str,
         (seed, folder): (u64, &Path),
         teachers: &[Net],
         progress: &mut dyn Progress,
@@ -82,12 +82,14 @@ impl<T: Material> Lessons<'_, T> {
         let mut optimizer = Optimizer::new(&weights, options.steps, seed, &Device::Cpu)?;
         let (checkpoint, best_look) = (folder.join(CHECKPOINT), folder.join(BEST));
         let mut best = Best::default();
-        // Who was interrupted among the teachers has none for those that follow.
-        if options.resume && (options.teachers == 0 || checkpoint.exists()) {
+        let is_first = options.teachers == 0 || seed == options.seed.wrapping_add(1);
+        // Broken off at one net, a training has no checkpoint of those that follow.
+        if options.resume && (is_first || checkpoint.exists()) {
             let failed = |e: candle_core::Error| TrainError::Resume(e.to_string());
             optimizer.restore(&checkpoint).map_err(failed)?;
             best = Best::restore(&best_look).map_err(failed)?;
         }
+        progress.begin(phase, options.steps - optimizer.step);
         let net = self.net(&optimizer.weights())?;
         let (mut curve, mut losses) = (Vec::new(), Vec::new());
         let check_every = CHECK_EVERY.min(options.steps.div_ceil(2)).max(1);

@@ -124,10 +124,14 @@ fn teachers_are_learned_from_and_a_lesson_that_was_broken_off_goes_on() {
     let card = std::fs::read_to_string(out("taught").join("MODEL_CARD.md")).unwrap();
     assert!(card.contains("trained before (1, with"), "{card}");
 
-    let ordered =
-        TrainOptions { teachers: 1, loss: Loss::Ctc, ..options(folder.path(), &out("ordered")) };
-    let mut thief = Thief { updates: 9, from: out("unused"), to: out("unused") };
-    let message = run(&ordered, &mut thief).unwrap_err().to_string();
+    let refused = |options: TrainOptions| {
+        let mut thief = Thief { updates: 9, from: out("unused"), to: out("unused") };
+        run(&options, &mut thief).unwrap_err().to_string()
+    };
+    let taught = |name: &str| TrainOptions { teachers: 1, ..options(folder.path(), &out(name)) };
+    let message = refused(TrainOptions { resume: true, ..taught("nothing") });
+    assert!(message.contains("can't resume"), "{message}");
+    let message = refused(TrainOptions { loss: Loss::Ctc, ..taught("ordered") });
     assert!(message.contains("framewise"), "{message}");
 }
 
