@@ -193,4 +193,6 @@ for name, grouped in [("shifted", False), ("grouped", True)]:
         step += 1
     found[name] = {"frames_per_s": ROWS / float(np.median(times)), "worst": worst}
 best = max(found, key=lambda name: found[name]["frames_per_s"])
-print(json.dumps({**found[best], "variant": best, "version": ort.__version__}))
+# Whichever is quicker: both have to say the same as ours.
+worst = max(variant["worst"] for variant in found.values())
+print(json.dumps({**found[best], "worst": worst, "variant": best, "version": ort.__version__}))

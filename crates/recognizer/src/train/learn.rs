@@ -17,6 +17,7 @@ use super::splice::{MAX_FRAMES, Sequence};
 use super::{Loss, Progress, TrainError, TrainOptions, ctc, loss};
 use crate::model::ModelSpec;
 use crate::model::net::Net;
+use crate::model::trunk::Named;
 
 /// A block's contribution is left out this often in training.
 const DROP_PATH: f32 = 0.1;
@@ -64,7 +65,7 @@ impl<T: Material> Lessons<'_, T> {
         Ok(learned)
     }
 
-    fn net(&self, weights: &crate::model::trunk::Named) -> Result<Net, TrainError> {
+    fn net(&self, weights: &Named) -> Result<Net, TrainError> {
         let (architecture, normalization) = (&self.spec.architecture, &self.spec.normalization);
         Ok(Net::new(architecture, normalization, weights, &Device::Cpu)?)
     }
@@ -97,7 +98,8 @@ impl<T: Material> Lessons<'_, T> {
             let mut dice = Dice::new(seed, 1 + optimizer.step as u64);
             let sequences: Vec<Sequence> =
                 (0..options.batch).map(|_| self.corpus.sequence(&mut dice)).collect();
-            losses.push(self.update((&net, teachers), &mut optimizer, &sequences, &mut dice)?);
+            let loss = self.update((&net, teachers), &mut optimizer, &sequences, &mut dice)?;
+            losses.push(loss);
             if optimizer.step.is_multiple_of(check_every) || optimizer.step == options.steps {
                 let measured = measure(self.spec, &optimizer.averages(), self.validation)?;
                 let loss = (!measured.pairs.is_empty()).then_some(measured.loss);
@@ -109,7 +111,6 @@ impl<T: Material> Lessons<'_, T> {
                 optimizer.save(&checkpoint)?;
             }
             let last = curve.last().map_or(0.0, |look: &Look| look.top1);
-            let loss = losses.last().copied().unwrap_or_default();
             progress.advance(&format!("loss {loss:.3}, validation top-1 {:.1} %", 100.0 * last));
         }
         Ok(Learned { best, updates: optimizer.step, curve, seconds: 0.0 })
