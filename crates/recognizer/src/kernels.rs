@@ -6,7 +6,7 @@
 //!
 //! # Layout
 //! * [`isa`]: which instructions this machine has, and how one text becomes a function for each.
-//! * `dense`: packed weights and the product, the only place with instructions written out.
+//! * `dense`: packed weights and the product; `dense/x86` is the only place with instructions written out.
 //! * `element`: what is done to single numbers: activation, norm, convolution over time.
 //! * `pictures`: convolutions as products of patches.
 //! * `net`: the model that serves.

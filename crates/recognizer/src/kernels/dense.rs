@@ -1,19 +1,25 @@
-//! A dense layer: weights packed for the machine's vectors, products in tiles that stay in registers.
-//! A row of input may lie in several parts, so that neighbourhoods of a picture are multiplied where
-//! they are, without being gathered first.
+//! A dense layer: weights packed for the machine's vectors; products in tiles that stay in registers
+//! until bias and activation are done too. A row of input may lie in several parts, so that
+//! neighbourhoods of a picture are multiplied where they are, without being gathered first.
 
-use super::element::{Finish, Then, finish};
+use super::element::silu;
 use super::isa::{Isa, Kind};
 
-/// Rows of a tile, at most.
-const ROWS: usize = 12;
-/// Columns of a tile, at most.
-const COLUMNS: usize = 32;
-/// The widths that panels of weights come in.
-const NARROW: usize = 16;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
-/// Products on their way to the output.
-type Tile = [f32; ROWS * COLUMNS];
+/// Rows of a tile, at most: no more than the machine has registers for their places.
+const ROWS: usize = 8;
+/// The widths that panels of weights come in, widest first; machines without many registers have
+/// the last one only.
+const WIDTHS: [usize; 3] = [48, 32, 16];
+/// Weights of a line.
+const LINE: usize = 16;
+
+/// Weights of a vector, where the cache has them in one piece.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Line([f32; LINE]);
 
 /// `x · weight + bias`, ready to be computed.
 #[derive(Clone, Debug)]
@@ -23,11 +29,38 @@ pub(super) struct Dense {
     outputs: usize,
     /// Parts that a row of input lies in, all of one length.
     parts: usize,
-    /// Columns of a panel: 16 or 32.
+    /// Columns of a panel.
     columns: usize,
     /// Panel after panel; of each, the weights of input 0 for its columns, of input 1, and so on.
-    panels: Vec<f32>,
+    panels: Vec<Line>,
+    /// As many as the panels have columns.
     bias: Vec<f32>,
+}
+
+/// What becomes of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// It is stored.
+    Store,
+    /// It is added to what is there.
+    Add,
+    /// SiLU of it is stored.
+    Silu,
+}
+
+/// Places in ascending order, so that the last one tells how far all reach.
+#[derive(Clone, Debug)]
+pub(super) struct Ascending(Vec<usize>);
+
+impl Ascending {
+    pub(super) fn new(places: Vec<usize>) -> Self {
+        assert!(places.is_sorted(), "the places are not in ascending order");
+        Self(places)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Where rows begin.
@@ -36,18 +69,24 @@ pub(super) enum Places<'a> {
     /// So many numbers after the one before.
     Every(usize),
     /// Each where its entry says.
-    At(&'a [usize]),
+    At(&'a Ascending),
 }
 
 impl Places<'_> {
-    /// Where the tile's rows begin: those from `first` on.
+    /// Where the tile's rows begin, those from `first` on; in ascending order.
     fn tile(self, first: usize, count: usize) -> [usize; ROWS] {
         let mut places = [0; ROWS];
-        for (place, row) in places.iter_mut().zip(first..first + count) {
-            *place = match self {
-                Self::Every(stride) => row * stride,
-                Self::At(all) => all[row],
-            };
+        match self {
+            Self::Every(stride) => {
+                for (place, row) in places.iter_mut().zip(first..first + count) {
+                    *place = row.saturating_mul(stride);
+                }
+            }
+            Self::At(all) => match all.0[first..].first_chunk() {
+                // The usual way: one move.
+                Some(whole) if count == ROWS => places = *whole,
+                _ => places[..count].copy_from_slice(&all.0[first..first + count]),
+            },
         }
         places
     }
@@ -70,21 +109,51 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// A few rows and a panel, and what is done to their products.
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    numbers: &'a [f32],
+    /// Where the rows begin, in ascending order.
+    from: &'a [usize],
+    shape: Shape,
+    panel: &'a [Line],
+    /// One for each column of the panel.
+    bias: &'a [f32],
+    /// One for each row; all 1 where there are none.
+    scales: Option<&'a [f32]>,
+    finish: Finish,
+}
+
+/// How each row of a tile lies in the numbers.
+#[derive(Clone, Copy)]
+struct Shape {
+    parts: usize,
+    /// Numbers of a part.
+    part: usize,
+    /// From where one part begins to where the next one does.
+    apart: usize,
+}
+
 impl Dense {
     /// `weight` is `[inputs, outputs]`, `bias` `[outputs]`.
     pub(super) fn new(isa: Isa, weight: &[f32], bias: &[f32]) -> Self {
         let outputs = bias.len();
         let inputs = weight.len() / outputs.max(1);
-        let wide = isa.has_many_registers() && outputs.is_multiple_of(COLUMNS);
-        let columns = if wide { COLUMNS } else { NARROW };
-        let mut panels = Vec::with_capacity(outputs.div_ceil(columns) * columns * inputs);
+        let widths = if isa.has_many_registers() { &WIDTHS[..] } else { &WIDTHS[2..] };
+        // The least that is computed for nothing; of equals the widest.
+        let fitting = widths.iter().copied().min_by_key(|width| outputs.next_multiple_of(*width));
+        let columns = fitting.unwrap_or(LINE);
+        let mut panels = Vec::with_capacity(outputs.next_multiple_of(columns) / LINE * inputs);
         for first in (0..outputs).step_by(columns) {
             for row in weight.chunks_exact(outputs) {
-                let column = |column| row.get(column).copied().unwrap_or(0.0);
-                panels.extend((first..first + columns).map(column));
+                let column = |column: usize| row.get(column).copied().unwrap_or(0.0);
+                let line = |first| Line(std::array::from_fn(|lane| column(first + lane)));
+                panels.extend((first..first + columns).step_by(LINE).map(line));
             }
         }
-        Self { isa, inputs, outputs, parts: 1, columns, panels, bias: bias.to_vec() }
+        let mut padded = bias.to_vec();
+        padded.resize(outputs.next_multiple_of(columns), 0.0);
+        Self { isa, inputs, outputs, parts: 1, columns, panels, bias: padded }
     }
 
     /// The same, for rows that lie in so many parts.
@@ -103,27 +172,44 @@ impl Dense {
         &self,
         x: Rows<'_>,
         scales: Option<&[f32]>,
-        then: Finish,
+        finish: Finish,
         out: &mut [f32],
         places: Places<'_>,
     ) {
-        let mut tile: Tile = [0.0; ROWS * COLUMNS];
-        let panels = self.panels.chunks_exact((self.inputs * self.columns).max(1));
-        let biases = self.bias.chunks(self.columns);
+        let Rows { numbers, apart, .. } = x;
+        let shape = Shape { parts: self.parts, part: self.inputs / self.parts, apart };
+        let panels = self.panels.chunks_exact((self.inputs * self.columns / LINE).max(1));
+        let biases = self.bias.chunks_exact(self.columns);
         for (index, (panel, bias)) in panels.zip(biases).enumerate() {
             let mut row = 0;
             while row < x.count {
                 let rows = self.rows(x.count - row);
-                let from = x.places.tile(row, rows);
-                self.products(x, &from[..rows], panel, &mut tile);
-                let to = places.tile(row, rows);
-                let scales = scales.map(|scales| &scales[row..]);
-                let done = &tile[..rows * self.columns];
-                let then = Then { finish: then, bias, scales };
-                let out = &mut out[index * self.columns..];
-                finish(self.isa, done, self.columns, &then, out, &to);
+                let (from, to) = (x.places.tile(row, rows), places.tile(row, rows));
+                let from = &from[..rows];
+                let scales = scales.map(|scales| &scales[row..row + rows]);
+                let tile = Tile { numbers, from, shape, panel, bias, scales, finish };
+                self.put(&tile, index * self.columns, out, &to[..rows]);
                 row += rows;
             }
+        }
+    }
+
+    /// Computes a tile whose first column is `column` into rows of `out`, which begin at `to`.
+    fn put(&self, tile: &Tile<'_>, column: usize, out: &mut [f32], to: &[usize]) {
+        let width = self.columns.min(self.outputs - column);
+        let out = &mut out[column..];
+        if width == self.columns {
+            return self.compute(tile, out, to);
+        }
+        // A panel that is wider than what is left: its tile gets a place of its own.
+        let mut whole = [0.0; ROWS * WIDTHS[0]];
+        for (whole, to) in whole.chunks_exact_mut(self.columns).zip(to) {
+            whole[..width].copy_from_slice(&out[*to..to + width]);
+        }
+        let places: [usize; ROWS] = std::array::from_fn(|row| row * self.columns);
+        self.compute(tile, &mut whole, &places[..to.len()]);
+        for (whole, to) in whole.chunks_exact(self.columns).zip(to) {
+            out[*to..to + width].copy_from_slice(&whole[..width]);
         }
     }
 
@@ -133,7 +219,6 @@ impl Dense {
         match self.isa.kind() {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => match left {
-                12.. => 12,
                 8.. => 8,
                 4.. => 4,
                 2.. => 2,
@@ -151,164 +236,40 @@ impl Dense {
         }
     }
 
-    /// The products of the rows that begin at `from` with a panel.
-    fn products(&self, x: Rows<'_>, from: &[usize], panel: &[f32], tile: &mut Tile) {
-        let shape = Shape { parts: self.parts, part: self.inputs / self.parts, apart: x.apart };
+    /// Computes a whole tile into rows of `out`, which begin at `to`.
+    fn compute(&self, tile: &Tile<'_>, out: &mut [f32], to: &[usize]) {
         match self.isa.kind() {
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 if self.columns == COLUMNS => {
-                x86::avx512_by_size::<2>(x.numbers, from, shape, panel, tile);
-            }
+            Kind::Avx512 => x86::avx512::compute(tile, self.columns, out, to),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => x86::avx512_by_size::<1>(x.numbers, from, shape, panel, tile),
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => x86::avx2_by_size::<2>(x.numbers, from, shape, panel, tile),
-            Kind::Portable => portable(x.numbers, from[0], shape, self.columns, panel, tile),
+            Kind::Avx2 => x86::avx2::compute(tile, self.columns, out, to),
+            Kind::Portable => portable(tile, self.columns, out, to),
         }
     }
 }
 
-/// How each row of a tile lies in the numbers.
-#[derive(Clone, Copy)]
-struct Shape {
-    parts: usize,
-    /// Numbers of a part.
-    part: usize,
-    /// From where one part begins to where the next one does.
-    apart: usize,
-}
-
-/// One row, for machines without the instructions below.
-fn portable(x: &[f32], from: usize, shape: Shape, columns: usize, panel: &[f32], tile: &mut Tile) {
-    let sums = &mut tile[..columns];
-    sums.fill(0.0);
-    let Shape { parts, part, apart } = shape;
-    let inputs = (0..parts).flat_map(|index| &x[from + index * apart..][..part]);
-    for (x, weights) in inputs.zip(panel.chunks_exact(columns)) {
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum += x * weight;
+/// For machines without the instructions of the others.
+fn portable(tile: &Tile<'_>, columns: usize, out: &mut [f32], to: &[usize]) {
+    let Shape { parts, part, apart } = tile.shape;
+    for (row, (from, to)) in tile.from.iter().zip(to).enumerate() {
+        let mut sums = [0.0; WIDTHS[0]];
+        let inputs = (0..parts).flat_map(|index| &tile.numbers[from + index * apart..][..part]);
+        for (x, weights) in inputs.zip(tile.panel.chunks_exact(columns / LINE)) {
+            for (sums, weights) in sums.chunks_exact_mut(LINE).zip(weights) {
+                for (sum, weight) in sums.iter_mut().zip(weights.0) {
+                    *sum += x * weight;
+                }
+            }
+        }
+        let scale = tile.scales.map_or(1.0, |scales| scales[row]);
+        let out = out[*to..to + columns].iter_mut();
+        for ((out, sum), bias) in out.zip(sums).zip(tile.bias) {
+            let sum = sum * scale + bias;
+            *out = match tile.finish {
+                Finish::Store => sum,
+                Finish::Add => *out + sum,
+                Finish::Silu => silu(sum),
+            };
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "vector instructions on raw places; bounds are checked at the door")]
-mod x86 {
-    use super::{ROWS, Shape, Tile};
-    use std::arch::x86_64::{
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
-    };
-
-    /// What has to hold before raw places are read.
-    fn check(x: &[f32], from: &[usize], shape: Shape, panel: &[f32], columns: usize) {
-        let Shape { parts, part, apart } = shape;
-        let reach = parts.saturating_sub(1) * apart + part;
-        let last = from.iter().copied().max().unwrap_or(0);
-        assert!(
-            from.len() <= ROWS && last + reach <= x.len() && panel.len() == parts * part * columns,
-            "a tile of {} rows reaches beyond its {} numbers or {} weights",
-            from.len(),
-            x.len(),
-            panel.len()
-        );
-    }
-
-    macro_rules! by_size {
-        ($name:ident, $tile:ident, $lanes:literal, [$($rows:literal),*]) => {
-            /// A tile of the rows that begin at `from`: as many as `Dense::rows` says. To be called
-            /// only where the machine has the instructions, which `Isa` stands for.
-            pub(super) fn $name<const VECTORS: usize>(
-                x: &[f32],
-                from: &[usize],
-                shape: Shape,
-                panel: &[f32],
-                tile: &mut Tile,
-            ) {
-                check(x, from, shape, panel, VECTORS * $lanes);
-                match from.len() {
-                    $($rows => {
-                        // SAFETY: the machine has the instructions, since an `Isa` of this kind
-                        // exists only there; `check` has seen that all rows and the panel are long
-                        // enough.
-                        unsafe { $tile::<$rows, VECTORS>(x, from, shape, panel, tile) };
-                    })*
-                    rows => unreachable!("no tile has {rows} rows"),
-                }
-            }
-        };
-    }
-
-    by_size!(avx512_by_size, avx512, 16, [12, 8, 4, 2, 1]);
-    by_size!(avx2_by_size, avx2, 8, [6, 4, 3, 2, 1]);
-
-    macro_rules! tile {
-        ($name:ident, $features:literal, $lanes:literal, $zero:ident, $load:ident, $set:ident,
-         $fma:ident, $store:ident) => {
-            /// `VECTORS` vectors of columns of `R` rows.
-            ///
-            /// # Safety
-            /// `check` must have passed for `R` rows, and the machine must have the instructions.
-            #[target_feature(enable = $features)]
-            unsafe fn $name<const R: usize, const VECTORS: usize>(
-                x: &[f32],
-                from: &[usize],
-                shape: Shape,
-                panel: &[f32],
-                tile: &mut Tile,
-            ) {
-                let mut sums = [[$zero(); VECTORS]; R];
-                let mut panel = panel.as_ptr();
-                for index in 0..shape.parts {
-                    // SAFETY: `check` has seen that part `index` of every row is within x.
-                    let rows: [*const f32; R] = std::array::from_fn(|row| unsafe {
-                        x.as_ptr().add(from[row] + index * shape.apart)
-                    });
-                    for input in 0..shape.part {
-                        // SAFETY: the panel has parts · part · VECTORS vectors, and this is the
-                        // next one.
-                        let weights: [_; VECTORS] =
-                            std::array::from_fn(|v| unsafe { $load(panel.add(v * $lanes)) });
-                        // SAFETY: one past the last vector at the most.
-                        panel = unsafe { panel.add(VECTORS * $lanes) };
-                        for (row, sums) in rows.iter().zip(&mut sums) {
-                            // SAFETY: input < shape.part, so this is within the row's part.
-                            let number = $set(unsafe { *row.add(input) });
-                            for (sum, weight) in sums.iter_mut().zip(weights) {
-                                *sum = $fma(number, weight, *sum);
-                            }
-                        }
-                    }
-                }
-                for (row, sums) in sums.iter().enumerate() {
-                    for (v, sum) in sums.iter().enumerate() {
-                        let place = &mut tile[(row * VECTORS + v) * $lanes..][..$lanes];
-                        // SAFETY: the place has as many numbers as the vector.
-                        unsafe { $store(place.as_mut_ptr(), *sum) };
-                    }
-                }
-            }
-        };
-    }
-
-    tile!(
-        avx512,
-        "avx512f",
-        16,
-        _mm512_setzero_ps,
-        _mm512_loadu_ps,
-        _mm512_set1_ps,
-        _mm512_fmadd_ps,
-        _mm512_storeu_ps
-    );
-    tile!(
-        avx2,
-        "avx2,fma",
-        8,
-        _mm256_setzero_ps,
-        _mm256_loadu_ps,
-        _mm256_set1_ps,
-        _mm256_fmadd_ps,
-        _mm256_storeu_ps
-    );
 }

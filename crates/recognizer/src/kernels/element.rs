@@ -21,62 +21,10 @@ pub(crate) fn exp(x: f32) -> f32 {
     value * f32::from_bits(exponent)
 }
 
-for_each_isa! {
-    /// A tile of products becomes rows of output, which begin at `places`: times the row's scale,
-    /// plus bias, through the activation, stored or added to what is there.
-    fn finish(
-        tile: &[f32],
-        tile_width: usize,
-        then: &Then<'_>,
-        out: &mut [f32],
-        places: &[usize],
-    ) {
-        let Then { finish, bias, scales } = *then;
-        let width = bias.len();
-        for (row, (products, place)) in tile.chunks_exact(tile_width).zip(places).enumerate() {
-            let scale = scales.map_or(1.0, |scales| scales[row]);
-            let out = &mut out[*place..*place + width];
-            let products = &products[..width];
-            match finish {
-                Finish::Store => {
-                    for ((out, product), bias) in out.iter_mut().zip(products).zip(bias) {
-                        *out = product * scale + bias;
-                    }
-                }
-                Finish::Add => {
-                    for ((out, product), bias) in out.iter_mut().zip(products).zip(bias) {
-                        *out += product * scale + bias;
-                    }
-                }
-                Finish::Silu => {
-                    for ((out, product), bias) in out.iter_mut().zip(products).zip(bias) {
-                        let x = product * scale + bias;
-                        *out = x / (1.0 + exp(-x));
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What is done to a tile.
-pub(super) struct Then<'a> {
-    pub(super) finish: Finish,
-    /// One for each column.
-    pub(super) bias: &'a [f32],
-    /// One for each row; all 1 where there are none.
-    pub(super) scales: Option<&'a [f32]>,
-}
-
-/// What becomes of a product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finish {
-    /// It is stored.
-    Store,
-    /// It is added to what is there.
-    Add,
-    /// SiLU of it is stored.
-    Silu,
+/// x / (1 + e to the −x).
+#[inline(always)]
+pub(super) fn silu(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
 }
 
 for_each_isa! {
@@ -117,13 +65,13 @@ for_each_isa! {
                 }
             }
             for (out, sum) in out.iter_mut().zip(sums) {
-                *out = sum / (1.0 + exp(-sum));
+                *out = silu(sum);
             }
         }
         for (at, out) in (whole..).zip(rest) {
             let pairs = rows.iter().zip(weights.chunks_exact(width));
             let sum: f32 = pairs.map(|(row, weight)| row[at] * weight[at]).sum();
-            *out = sum / (1.0 + exp(-sum));
+            *out = silu(sum);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
-use super::dense::{Dense, Places, Rows};
-use super::element::{Finish, log_softmax, mix, norms};
+use super::dense::{Dense, Finish, Places, Rows};
+use super::element::{log_softmax, mix, norms};
 use super::isa::Isa;
 use super::pictures;
 use crate::features::{BODY, BODY_PRESENT, FEATURES, HAND, HAND_PRESENT};
@@ -255,19 +255,25 @@ impl Model for KernelModel {
     }
 
     fn step(&mut self, hops: &mut [Hop<'_>]) -> Result<(), ModelError> {
-        self.gather(hops)?;
-        if self.scratch.features.is_empty() {
+        let count = self.count(hops)?;
+        if count == 0 {
             return Ok(());
         }
         let frame = self.spec.input.frame_len();
         let (isa, width) = (self.isa, self.shape.width);
         let s = &mut self.scratch;
-        let count = s.features.len() / frame;
         s.trunk.resize(count * width, 0.0);
         s.scales.resize(count, 0.0);
         match &mut self.front {
-            Front::Landmarks(hands) => hands.run(&s.features, &mut s.trunk),
-            Front::Pixels(front) => front.run(&s.features, &mut s.trunk),
+            Front::Landmarks(hands) => {
+                s.features.clear();
+                hops.iter().for_each(|hop| s.features.extend_from_slice(hop.features));
+                hands.run(&s.features, &mut s.trunk);
+            }
+            Front::Pixels(front) => {
+                let frames = hops.iter().flat_map(|hop| hop.features.chunks_exact(frame));
+                front.run(frames, &mut s.trunk);
+            }
         }
         for index in 0..self.blocks.len() {
             self.block(index, hops);
@@ -295,10 +301,10 @@ impl Model for KernelModel {
 }
 
 impl KernelModel {
-    /// All hops' features, one after the other; or what is wrong with a hop.
-    fn gather(&mut self, hops: &[Hop<'_>]) -> Result<(), ModelError> {
+    /// How many frames the hops have; or what is wrong with one of them.
+    fn count(&self, hops: &[Hop<'_>]) -> Result<usize, ModelError> {
         let (frame, expected) = (self.spec.input.frame_len(), self.state_len());
-        self.scratch.features.clear();
+        let mut count = 0;
         for hop in hops {
             let (found, state) = (hop.features.len(), hop.state.0.len());
             if !found.is_multiple_of(frame) {
@@ -307,9 +313,9 @@ impl KernelModel {
             if state != expected {
                 return Err(ModelError::State { found: state, expected });
             }
-            self.scratch.features.extend_from_slice(hop.features);
+            count += found / frame;
         }
-        Ok(())
+        Ok(count)
     }
 
     /// One block, for all hops.

@@ -2,8 +2,7 @@
 //! Pictures have a frame of zeros, so that a neighbourhood is three pieces of three neighbouring
 //! lines wherever it is.
 
-use super::dense::{Dense, Places, Rows};
-use super::element::Finish;
+use super::dense::{Ascending, Dense, Finish, Places, Rows};
 use crate::features::picture::{CHANNELS, EDGE, PIXELS};
 
 /// Edge of a neighbourhood, pixels.
@@ -16,7 +15,7 @@ const TOGETHER: usize = 4;
 pub(super) struct Front {
     convolutions: Vec<Convolution>,
     join: Dense,
-    /// What the join looks at: the last convolution's output, or the pictures.
+    /// What the join looks at, of `TOGETHER` pictures: the last convolution's output, or the pictures.
     last: Vec<f32>,
 }
 
@@ -28,9 +27,9 @@ struct Convolution {
     /// `TOGETHER` pictures.
     input: Vec<f32>,
     /// Where each neighbourhood begins in the input, line after line, picture after picture.
-    from: Vec<usize>,
+    from: Ascending,
     /// Where each goes in the input of whoever comes next.
-    to: Vec<usize>,
+    to: Ascending,
 }
 
 /// Square pictures in a frame of zeros; channels innermost.
@@ -68,11 +67,11 @@ impl Picture {
 
 impl Convolution {
     fn new(dense: Dense, picture: Picture, next: Picture) -> Self {
-        let places = |place: &dyn Fn(usize, usize, usize) -> usize| -> Vec<usize> {
+        let places = |place: &dyn Fn(usize, usize, usize) -> usize| -> Ascending {
             let lines = |frame| (0..next.edge).map(move |y| (frame, y));
             let pixels = |(frame, y)| (0..next.edge).map(move |x| (frame, y, x));
             let all = (0..TOGETHER).flat_map(lines).flat_map(pixels);
-            all.map(|(frame, y, x)| place(frame, y, x)).collect()
+            Ascending::new(all.map(|(frame, y, x)| place(frame, y, x)).collect())
         };
         Self {
             dense: dense.in_parts(WINDOW),
@@ -103,47 +102,49 @@ impl Front {
             let next = if last { Picture::bare } else { Picture::framed };
             pictures.push(next(half, dense.outputs()));
         }
+        // Where there are no convolutions, what is joined are the pictures, without a frame.
+        let last =
+            if convolutions.is_empty() { PIXELS } else { pictures[convolutions.len()].len() };
         let all = convolutions.into_iter().zip(pictures.windows(2));
         let convolution =
             |(dense, pair): (Dense, &[Picture])| Convolution::new(dense, pair[0], pair[1]);
-        Self { convolutions: all.map(convolution).collect(), join, last: Vec::new() }
+        let convolutions = all.map(convolution).collect();
+        Self { convolutions, join, last: vec![0.0; TOGETHER * last] }
     }
 
-    /// `PIXELS` numbers a frame of `features` → rows of the trunk's width in `out`.
-    pub(super) fn run(&mut self, features: &[f32], out: &mut [f32]) {
-        let width = self.join.outputs();
-        let outs = out.chunks_mut(TOGETHER * width);
-        for (features, out) in features.chunks(TOGETHER * PIXELS).zip(outs) {
-            let pictures = features.len() / PIXELS;
-            let seen = convolve(&mut self.convolutions, &mut self.last, pictures, features);
-            let rows = Rows::every(seen.len() / pictures, seen, pictures);
+    /// The pictures of some frames, `PIXELS` numbers each → rows of the trunk's width in `out`, which
+    /// has as many.
+    pub(super) fn run<'a>(&mut self, frames: impl Iterator<Item = &'a [f32]>, out: &mut [f32]) {
+        let (width, mut frames) = (self.join.outputs(), frames);
+        for out in out.chunks_mut(TOGETHER * width) {
+            let pictures = out.len() / width;
+            for (index, picture) in frames.by_ref().take(pictures).enumerate() {
+                self.show(index, picture);
+            }
+            self.convolve(pictures);
+            let rows = Rows::every(self.last.len() / TOGETHER, &self.last, pictures);
             self.join.run(rows, None, Finish::Silu, out, Places::Every(width));
         }
     }
-}
 
-/// What the last convolution says of so many pictures; it is put into `out`.
-fn convolve<'a>(
-    convolutions: &mut [Convolution],
-    out: &'a mut Vec<f32>,
-    pictures: usize,
-    features: &'a [f32],
-) -> &'a [f32] {
-    let Some(first) = convolutions.first_mut() else { return features };
-    for (index, line) in features.chunks_exact(EDGE * CHANNELS).enumerate() {
-        let at = first.picture.place(index / EDGE, index % EDGE + 1, 1);
-        first.input[at..at + line.len()].copy_from_slice(line);
-    }
-    for index in 1..convolutions.len() {
-        let (before, after) = convolutions.split_at_mut(index);
-        if let (Some(here), Some(next)) = (before.last(), after.first_mut()) {
-            here.run(pictures, &mut next.input);
+    /// Puts a picture where the first convolution looks, or the join where there is none.
+    fn show(&mut self, index: usize, picture: &[f32]) {
+        let Some(first) = self.convolutions.first_mut() else {
+            return self.last[index * PIXELS..][..PIXELS].copy_from_slice(picture);
+        };
+        for (y, line) in picture.chunks_exact(EDGE * CHANNELS).enumerate() {
+            let at = first.picture.place(index, y + 1, 1);
+            first.input[at..at + line.len()].copy_from_slice(line);
         }
     }
-    if let Some(last) = convolutions.last() {
-        let outputs = last.dense.outputs();
-        out.resize(last.from.len() / TOGETHER * pictures * outputs, 0.0);
-        last.run(pictures, out);
+
+    /// So many pictures through all convolutions; what the last one says is put into `last`.
+    fn convolve(&mut self, pictures: usize) {
+        let mut left = &mut self.convolutions[..];
+        while let [here, rest @ ..] = left {
+            let out = rest.first_mut().map_or(&mut self.last, |next| &mut next.input);
+            here.run(pictures, out);
+            left = rest;
+        }
     }
-    out
 }

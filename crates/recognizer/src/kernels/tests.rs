@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
-use super::dense::{Dense, Places, Rows};
-use super::element::Finish;
+use super::dense::{Dense, Finish, Places, Rows};
 use super::{Isa, KernelModel};
 use crate::model::net::CandleModel;
 use crate::model::trunk::Start;
@@ -151,6 +150,27 @@ fn layers_of_all_widths_of_vectors_are_their_definition() {
     }
 }
 
+#[test]
+fn the_activation_is_its_definition_far_out_too() {
+    let x =
+        [-1e30, -3e3, -200.0, -87.0, -20.0, -1.0, 0.0, 1e-30, 1.0, 20.0, 87.0, 200.0, 3e3, 1e30];
+    for isa in Isa::all() {
+        let said = |x: &[f32]| {
+            let mut out = x.to_vec();
+            let rows = Rows::every(1, x, x.len());
+            let dense = Dense::new(isa, &[1.0], &[0.0]);
+            dense.run(rows, None, Finish::Silu, &mut out, Places::Every(1));
+            out
+        };
+        for (x, found) in x.iter().zip(said(&x)) {
+            let expected = f64::from(*x) / (1.0 + (-f64::from(*x)).exp());
+            let off = (f64::from(found) - expected).abs();
+            assert!(off <= 2e-6 * expected.abs().max(0.1), "{}: {x} → {found}", isa.name());
+        }
+        assert!(said(&[f32::NAN])[0].is_nan(), "{}", isa.name());
+    }
+}
+
 /// Whole nets, without Candle, whose products Miri can't run.
 fn check_sets_of_instructions(architecture: Architecture) {
     let spec = spec(architecture, 3, 7);
@@ -211,7 +231,9 @@ proptest! {
 #[test]
 #[cfg_attr(miri, ignore = "Candle's products are not for it")]
 fn pictures_say_what_they_say_on_candle() {
-    for (seed, channels) in [(1, vec![16, 32, 48, 64, 96]), (2, vec![5, 7, 11]), (3, vec![4; 6])] {
+    for (seed, channels) in
+        [(1, vec![16, 32, 48, 64, 96]), (2, vec![5, 7, 11]), (3, vec![4; 6]), (4, vec![])]
+    {
         let (width, expand, kernel, dilations) = (24, 2, 3, vec![1, 2]);
         let sizes = pixels::Architecture { channels, width, expand, kernel, dilations };
         compare(&spec(Architecture::Pixels(sizes), 10, seed), seed, &[11, 3, 1], &[2, 5, 1]);
