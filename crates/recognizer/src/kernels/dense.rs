@@ -8,8 +8,11 @@ use super::isa::{Isa, Kind};
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Rows of a tile, at most: no more than the machine has registers for their places.
-const ROWS: usize = 8;
+/// Rows of a tile, at most.
+const ROWS: usize = 16;
+/// How far rows lie apart that are said to be close, numbers; known before the program runs, so that
+/// the place of the first is enough.
+pub(super) const CLOSE: usize = 4;
 /// The widths that panels of weights come in, widest first; machines without many registers have
 /// the last one only.
 const WIDTHS: [usize; 3] = [48, 32, 16];
@@ -29,6 +32,8 @@ pub(super) struct Dense {
     outputs: usize,
     /// Parts that a row of input lies in, all of one length.
     parts: usize,
+    /// Whether rows lie `CLOSE` numbers apart, sixteen by sixteen.
+    close: bool,
     /// Columns of a panel.
     columns: usize,
     /// Panel after panel; of each, the weights of input 0 for its columns, of input 1, and so on.
@@ -73,7 +78,7 @@ pub(super) enum Places<'a> {
 }
 
 impl Places<'_> {
-    /// Where the tile's rows begin, those from `first` on; in ascending order.
+    /// Where the tile's rows begin, so many from `first` on; in ascending order.
     fn tile(self, first: usize, count: usize) -> [usize; ROWS] {
         let mut places = [0; ROWS];
         match self {
@@ -83,9 +88,9 @@ impl Places<'_> {
                 }
             }
             Self::At(all) => match all.0[first..].first_chunk() {
-                // The usual way: one move.
-                Some(whole) if count == ROWS => places = *whole,
-                _ => places[..count].copy_from_slice(&all.0[first..first + count]),
+                // The usual way, in one move; more than are asked for do no harm.
+                Some(whole) => places = *whole,
+                None => places[..count].copy_from_slice(&all.0[first..first + count]),
             },
         }
         places
@@ -153,12 +158,29 @@ impl Dense {
         }
         let mut padded = bias.to_vec();
         padded.resize(outputs.next_multiple_of(columns), 0.0);
-        Self { isa, inputs, outputs, parts: 1, columns, panels, bias: padded }
+        Self { isa, inputs, outputs, parts: 1, close: false, columns, panels, bias: padded }
     }
 
     /// The same, for rows that lie in so many parts.
     pub(super) fn in_parts(self, parts: usize) -> Self {
         Self { parts, ..self }
+    }
+
+    /// The same, for rows that lie `CLOSE` numbers apart, sixteen by sixteen.
+    pub(super) fn close(self) -> Self {
+        Self { close: true, ..self }
+    }
+
+    /// What comes of these inputs alone, as if all others were 0.
+    pub(super) fn of(&self, inputs: &[usize]) -> Self {
+        let lines = self.columns / LINE;
+        let mut panels = Vec::with_capacity(self.panels.len());
+        for panel in self.panels.chunks_exact((self.inputs * lines).max(1)) {
+            for input in inputs {
+                panels.extend_from_slice(&panel[input * lines..][..lines]);
+            }
+        }
+        Self { inputs: inputs.len(), panels, bias: self.bias.clone(), ..*self }
     }
 
     /// Numbers of a row of output.
@@ -213,12 +235,13 @@ impl Dense {
         }
     }
 
-    /// Rows of the next tile, where so many are left: as many as stay in registers, and never so few
-    /// at the end that the multipliers wait for each other.
+    /// Rows of the next tile, where so many are left: as many as stay in registers together with
+    /// their places, and never so few at the end that the multipliers wait for each other.
     fn rows(&self, left: usize) -> usize {
         match self.isa.kind() {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => match left {
+                16.. if self.close && self.columns == LINE => 16,
                 8.. => 8,
                 4.. => 4,
                 2.. => 2,

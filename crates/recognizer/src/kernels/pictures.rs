@@ -1,8 +1,11 @@
 //! Convolutions as products: the 3×3 neighbourhoods of every second pixel, multiplied where they lie.
 //! Pictures have a frame of zeros, so that a neighbourhood is three pieces of three neighbouring
-//! lines wherever it is.
+//! lines wherever it is. Only those that come from outside have none: what there is of a
+//! neighbourhood at their edges is multiplied with what there is of the weights.
 
-use super::dense::{Ascending, Dense, Finish, Places, Rows};
+use std::ops::Range;
+
+use super::dense::{Ascending, CLOSE, Dense, Finish, Places, Rows};
 use crate::features::picture::{CHANNELS, EDGE, PIXELS};
 
 /// Edge of a neighbourhood, pixels.
@@ -13,13 +16,33 @@ const TOGETHER: usize = 4;
 /// All convolutions, and what joins the last one's output.
 #[derive(Clone, Debug)]
 pub(super) struct Front {
+    first: Option<First>,
+    /// All after the first.
     convolutions: Vec<Convolution>,
     join: Dense,
     /// What the join looks at, of `TOGETHER` pictures: the last convolution's output, or the pictures.
     last: Vec<f32>,
 }
 
-/// One convolution, with the pictures that it looks at.
+/// The first convolution, on pictures without a frame.
+#[derive(Clone, Debug)]
+struct First {
+    /// In the middle, along the left edge, along the upper edge, in the corner of both. (To the right
+    /// and below every neighbourhood is whole, since `EDGE` is even.)
+    pieces: [Piece; 4],
+    /// Numbers of a picture that it makes.
+    made: usize,
+}
+
+/// Some neighbourhoods of a picture, with the weights that they need.
+#[derive(Clone, Debug)]
+struct Piece {
+    dense: Dense,
+    from: Ascending,
+    to: Ascending,
+}
+
+/// One of the others, with the pictures that it looks at.
 #[derive(Clone, Debug)]
 struct Convolution {
     dense: Dense,
@@ -65,6 +88,47 @@ impl Picture {
     }
 }
 
+// Every line of the middle is whole tiles of sixteen close neighbourhoods.
+const _: () = assert!(EDGE.is_multiple_of(32) && CLOSE == 2 * CHANNELS);
+
+impl First {
+    fn new(dense: &Dense, next: Picture) -> Self {
+        let whole = next.edge;
+        let piece = |lines: Range<usize>, pixels: Range<usize>, skipped: [usize; 2]| {
+            let [above, left] = skipped;
+            let taps = (above..WINDOW).flat_map(|y| (left..WINDOW).map(move |x| (y, x)));
+            let input = |(y, x)| (y * WINDOW + x) * CHANNELS..(y * WINDOW + x + 1) * CHANNELS;
+            let inputs: Vec<usize> = taps.flat_map(input).collect();
+            let all = lines.flat_map(|y| pixels.clone().map(move |x| (y, x)));
+            let from = |(y, x)| ((2 * y + above - 1) * EDGE + 2 * x + left - 1) * CHANNELS;
+            let to = |(y, x)| next.place(0, y + next.before, x + next.before);
+            Piece {
+                dense: dense.of(&inputs).in_parts(WINDOW - above),
+                from: Ascending::new(all.clone().map(from).collect()),
+                to: Ascending::new(all.map(to).collect()),
+            }
+        };
+        // The middle goes over the left edge too, so that its lines are whole tiles, and finds the end
+        // of the line before there; the left edge comes after it and puts that right.
+        let mut middle = piece(1..whole, 0..whole, [0, 0]);
+        middle.dense = middle.dense.close();
+        let left = piece(1..whole, 0..1, [0, 1]);
+        let upper = piece(0..1, 1..whole, [1, 0]);
+        let corner = piece(0..1, 0..1, [1, 1]);
+        Self { pieces: [middle, left, upper, corner], made: next.len() }
+    }
+
+    /// One picture, to the place of picture `index` in `out`.
+    fn run(&self, picture: &[f32], index: usize, out: &mut [f32]) {
+        for Piece { dense, from, to } in &self.pieces {
+            let (places, count) = (Places::At(from), from.len());
+            let rows = Rows { numbers: picture, places, count, apart: EDGE * CHANNELS };
+            let out = &mut out[index * self.made..][..self.made];
+            dense.run(rows, None, Finish::Silu, out, Places::At(to));
+        }
+    }
+}
+
 impl Convolution {
     fn new(dense: Dense, picture: Picture, next: Picture) -> Self {
         let places = |place: &dyn Fn(usize, usize, usize) -> usize| -> Ascending {
@@ -103,13 +167,14 @@ impl Front {
             pictures.push(next(half, dense.outputs()));
         }
         // Where there are no convolutions, what is joined are the pictures, without a frame.
-        let last =
+        let made =
             if convolutions.is_empty() { PIXELS } else { pictures[convolutions.len()].len() };
-        let all = convolutions.into_iter().zip(pictures.windows(2));
+        let first = convolutions.first().map(|dense| First::new(dense, pictures[1]));
+        let others = convolutions.into_iter().zip(pictures.windows(2)).skip(1);
         let convolution =
             |(dense, pair): (Dense, &[Picture])| Convolution::new(dense, pair[0], pair[1]);
-        let convolutions = all.map(convolution).collect();
-        Self { convolutions, join, last: vec![0.0; TOGETHER * last] }
+        let convolutions = others.map(convolution).collect();
+        Self { first, convolutions, join, last: vec![0.0; TOGETHER * made] }
     }
 
     /// The pictures of some frames, `PIXELS` numbers each → rows of the trunk's width in `out`, which
@@ -127,18 +192,16 @@ impl Front {
         }
     }
 
-    /// Puts a picture where the first convolution looks, or the join where there is none.
+    /// A picture through the first convolution, to where the next one looks.
     fn show(&mut self, index: usize, picture: &[f32]) {
-        let Some(first) = self.convolutions.first_mut() else {
-            return self.last[index * PIXELS..][..PIXELS].copy_from_slice(picture);
-        };
-        for (y, line) in picture.chunks_exact(EDGE * CHANNELS).enumerate() {
-            let at = first.picture.place(index, y + 1, 1);
-            first.input[at..at + line.len()].copy_from_slice(line);
+        let out = self.convolutions.first_mut().map_or(&mut self.last, |next| &mut next.input);
+        match &self.first {
+            Some(first) => first.run(picture, index, out),
+            None => out[index * PIXELS..][..PIXELS].copy_from_slice(picture),
         }
     }
 
-    /// So many pictures through all convolutions; what the last one says is put into `last`.
+    /// So many pictures through all other convolutions; what the last one says is put into `last`.
     fn convolve(&mut self, pictures: usize) {
         let mut left = &mut self.convolutions[..];
         while let [here, rest @ ..] = left {

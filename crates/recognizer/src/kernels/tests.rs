@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
-use super::dense::{Dense, Finish, Places, Rows};
+use super::dense::{Ascending, CLOSE, Dense, Finish, Places, Rows};
 use super::{Isa, KernelModel};
 use crate::model::net::CandleModel;
 use crate::model::trunk::Start;
@@ -147,6 +147,30 @@ fn check_layer(inputs: usize, outputs: usize, rows: usize, gap: usize, seed: u64
 fn layers_of_all_widths_of_vectors_are_their_definition() {
     for (inputs, outputs, rows, gap) in [(1, 1, 1, 0), (3, 17, 5, 1), (5, 33, 2, 0), (2, 8, 7, 3)] {
         check_layer(inputs, outputs, rows, gap, 1);
+    }
+}
+
+/// Rows that are said to be close give what they give as any rows; so do a layer's inputs of which
+/// some are left out, as if they were 0.
+#[test]
+fn shortcuts_change_no_number() {
+    const PART: usize = 2;
+    let (weight, bias, x) = (numbers(3 * PART * 16, 1), numbers(16, 2), numbers(200, 3));
+    let from = Ascending::new((0..37).map(|row| row * CLOSE).collect());
+    let said = |dense: &Dense, x: &[f32], apart: usize| {
+        let mut out = vec![0.0; from.len() * 16];
+        let rows = Rows { numbers: x, places: Places::At(&from), count: from.len(), apart };
+        dense.run(rows, None, Finish::Silu, &mut out, Places::Every(16));
+        out
+    };
+    for isa in Isa::all() {
+        let whole = Dense::new(isa, &weight, &bias);
+        let any = whole.clone().in_parts(3);
+        assert_eq!(said(&any.clone().close(), &x, 9), said(&any, &x, 9), "{}", isa.name());
+        let (few, mut rest) = (whole.of(&[0, 1]), x.clone());
+        rest.iter_mut().enumerate().filter(|(at, _)| at % CLOSE > 1).for_each(|(_, x)| *x = 0.0);
+        let zeros = Dense::new(isa, &weight[..CLOSE * 16], &bias);
+        check_same(isa, &said(&few, &x, 0), &said(&zeros, &rest, 0));
     }
 }
 

@@ -4,21 +4,34 @@
     reason = "vector instructions on raw places; bounds are checked at the door"
 )]
 
-use super::{Finish, LINE, ROWS, Shape, Tile};
+use super::{CLOSE, Finish, LINE, ROWS, Shape, Tile};
 
 /// The text. Whoever uses it brings the type `Vector`, the number `LANES` and the instructions under
 /// the names that it has for them.
 macro_rules! tiles {
-    ($features:literal, vectors $vectors:tt, rows $rows:tt) => {
+    ($features:literal, [$(($rows:literal, $vectors:literal, $apart:expr)),* $(,)?]) => {
         use super::{Finish, Shape, Tile, check};
 
         /// Numbers of a vector.
         const LANES: usize = size_of::<Vector>() / size_of::<f32>();
 
-        by_size! {
-            /// Computes a tile into rows of `out`, which begin at `to`, in ascending order. To be
-            /// called only where the machine has the instructions, which `Isa` stands for.
-            $vectors $rows
+        /// Computes a tile into rows of `out`, which begin at `to`, in ascending order. To be called
+        /// only where the machine has the instructions, which `Isa` stands for.
+        pub(in super::super) fn compute(
+            tile: &Tile<'_>,
+            columns: usize,
+            out: &mut [f32],
+            to: &[usize],
+        ) {
+            check(tile, columns, out, to);
+            match (to.len(), columns / LANES) {
+                $(($rows, $vectors) => {
+                    // SAFETY: the machine has the instructions, since an `Isa` of this kind exists
+                    // only there; `check` has passed.
+                    unsafe { self::tile::<$rows, $vectors, { $apart }>(tile, out, to) };
+                })*
+                (rows, vectors) => unreachable!("no tile has {rows} rows of {vectors} vectors"),
+            }
         }
 
         /// x / (1 + e to the −x), to about 1e-6 of itself. Nothing is divided: that would take
@@ -62,13 +75,14 @@ macro_rules! tiles {
             unsafe { load(done.as_ptr()) }
         }
 
-        /// `V` vectors of columns of `R` rows.
+        /// `V` vectors of columns of `R` rows, which lie `APART` numbers apart, or where they are said
+        /// to be if that is 0.
         ///
         /// # Safety
         /// `check` must have passed for `R` rows of `V` vectors, and the machine must have the
         /// instructions.
         #[target_feature(enable = $features)]
-        unsafe fn tile<const R: usize, const V: usize>(
+        unsafe fn tile<const R: usize, const V: usize, const APART: usize>(
             tile: &Tile<'_>,
             out: &mut [f32],
             to: &[usize],
@@ -79,7 +93,8 @@ macro_rules! tiles {
             for index in 0..parts {
                 // SAFETY: `check` has seen that part `index` of every row is within the numbers.
                 let rows: [*const f32; R] = std::array::from_fn(|row| unsafe {
-                    tile.numbers.as_ptr().add(tile.from[row] + index * apart)
+                    let from = if APART > 0 { tile.from[0] } else { tile.from[row] };
+                    tile.numbers.as_ptr().add(from + index * apart).add(row * APART)
                 });
                 for input in 0..part {
                     // SAFETY: the panel has parts · part · V vectors, and this is the next one.
@@ -136,35 +151,6 @@ macro_rules! tiles {
     };
 }
 
-/// Calls the tile that was compiled for so many vectors and rows.
-macro_rules! by_size {
-    ($(#[$meta:meta])* [$($vectors:literal),*] $rows:tt) => {
-        $(#[$meta])*
-        pub(in super::super) fn compute(
-            tile: &Tile<'_>,
-            columns: usize,
-            out: &mut [f32],
-            to: &[usize],
-        ) {
-            check(tile, columns, out, to);
-            match columns / LANES {
-                $($vectors => by_size!(tile, out, to, $vectors, $rows),)*
-                vectors => unreachable!("no tile has {vectors} vectors"),
-            }
-        }
-    };
-    ($tile:ident, $out:ident, $to:ident, $vectors:literal, [$($rows:literal),*]) => {
-        match $to.len() {
-            $($rows => {
-                // SAFETY: the machine has the instructions, since an `Isa` of this kind exists only
-                // there; `check` has passed.
-                unsafe { tile::<$rows, $vectors>($tile, $out, $to) };
-            })*
-            rows => unreachable!("no tile has {rows} rows"),
-        }
-    };
-}
-
 /// What has to hold before raw places are read and written: everything is as long as it has to be.
 fn check(tile: &Tile<'_>, columns: usize, out: &[f32], to: &[usize]) {
     let Shape { parts, part, apart } = tile.shape;
@@ -183,11 +169,15 @@ fn check(tile: &Tile<'_>, columns: usize, out: &[f32], to: &[usize]) {
         out.len(),
         tile.panel.len()
     );
+    // Rows that are said to be close have to be, or they would reach further than the last place.
+    let close = last - tile.from.first().copied().unwrap_or(0) == (ROWS - 1) * CLOSE;
+    assert!(to.len() < ROWS || close, "rows that are not as close as they should be");
     debug_assert!(to.len() <= ROWS && tile.from.is_sorted() && to.is_sorted());
 }
 
 /// Vectors of 16 numbers.
 pub(super) mod avx512 {
+    use super::CLOSE;
     #[cfg_attr(miri, expect(unused_imports, reason = "its silu does without them"))]
     use std::arch::x86_64::{
         __m512 as Vector, _mm512_add_epi32 as add_bits, _mm512_add_ps as add,
@@ -197,7 +187,24 @@ pub(super) mod avx512 {
         _mm512_set1_ps as set1, _mm512_slli_epi32 as shift_left, _mm512_storeu_ps as store,
         _mm512_sub_ps as sub,
     };
-    tiles!("avx512f", vectors [1, 2, 3], rows [8, 4, 2, 1]);
+    tiles!(
+        "avx512f",
+        [
+            (16, 1, CLOSE),
+            (8, 1, 0),
+            (4, 1, 0),
+            (2, 1, 0),
+            (1, 1, 0),
+            (8, 2, 0),
+            (4, 2, 0),
+            (2, 2, 0),
+            (1, 2, 0),
+            (8, 3, 0),
+            (4, 3, 0),
+            (2, 3, 0),
+            (1, 3, 0),
+        ]
+    );
 }
 
 /// Vectors of 8 numbers.
@@ -211,5 +218,5 @@ pub(super) mod avx2 {
         _mm256_set1_ps as set1, _mm256_slli_epi32 as shift_left, _mm256_storeu_ps as store,
         _mm256_sub_ps as sub,
     };
-    tiles!("avx2,fma", vectors [2], rows [6, 4, 3, 2, 1]);
+    tiles!("avx2,fma", [(6, 2, 0), (4, 2, 0), (3, 2, 0), (2, 2, 0), (1, 2, 0)]);
 }
