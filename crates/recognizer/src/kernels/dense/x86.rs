@@ -6,8 +6,8 @@
 
 use super::{CLOSE, Finish, LINE, ROWS, Shape, Tile};
 
-/// The text. Whoever uses it brings the type `Vector`, the number `LANES` and the instructions under
-/// the names that it has for them.
+/// The text. Whoever uses it brings the type `Vector` and the instructions, under the names that it
+/// has for them.
 macro_rules! tiles {
     ($features:literal, [$(($rows:literal, $vectors:literal, $apart:expr)),* $(,)?]) => {
         use super::{Finish, Shape, Tile, check};
@@ -56,7 +56,7 @@ macro_rules! tiles {
             }
             let power = add_bits(to_bits(power), shift_left::<23>(to_bits(whole)));
             let sum = add(set1(1.0), from_bits(power));
-            // A first guess, good to 12 bits, and a step of Newton's.
+            // A first guess, good to 11 bits at least, and a step of Newton's.
             let share = reciprocal(sum);
             let share = fmadd(share, fnmadd(sum, share, set1(1.0)), share);
             mul(x, share)
