@@ -28,7 +28,7 @@ pub struct KernelModel {
 
 enum Front {
     Landmarks(Box<Hands>),
-    Pixels(pictures::Front),
+    Pixels(Box<pictures::Front>),
 }
 
 /// Hands and body; the normalization is folded into the first layers.
@@ -180,10 +180,8 @@ impl KernelModel {
                 let convolution = |index| dense(isa, weights, &format!("conv.{index}"), None);
                 let convolutions = (0..sizes.channels.len()).map(convolution);
                 let convolutions = convolutions.collect::<Result<_, _>>()?;
-                Front::Pixels(pictures::Front::new(
-                    convolutions,
-                    dense(isa, weights, "join", None)?,
-                ))
+                let join = dense(isa, weights, "join", None)?;
+                Front::Pixels(Box::new(pictures::Front::new(convolutions, join)))
             }
         };
         let mut ring = 0;
@@ -267,7 +265,9 @@ impl Model for KernelModel {
         match &mut self.front {
             Front::Landmarks(hands) => {
                 s.features.clear();
-                hops.iter().for_each(|hop| s.features.extend_from_slice(hop.features));
+                for hop in &*hops {
+                    s.features.extend_from_slice(hop.features);
+                }
                 hands.run(&s.features, &mut s.trunk);
             }
             Front::Pixels(front) => {
