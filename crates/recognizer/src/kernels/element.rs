@@ -24,7 +24,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 /// x / (1 + e to the −x).
 #[expect(clippy::inline_always, reason = "it becomes part of functions for other instructions")]
 #[inline(always)]
-pub(super) fn silu(x: f32) -> f32 {
+pub(crate) fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 

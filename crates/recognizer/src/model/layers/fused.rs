@@ -8,7 +8,7 @@ use candle_core::{
 };
 
 use super::NORM_EPSILON;
-use crate::kernels::element::exp;
+use crate::kernels::element::{self, exp};
 use crate::kernels::isa::{Isa, Kind, for_each_isa};
 
 /// The numbers of a tensor on the CPU, held while they are read.
@@ -49,7 +49,7 @@ pub(super) struct Silu;
 for_each_isa! {
     fn silu(x: &[f32], out: &mut [f32]) {
         for (out, x) in out.iter_mut().zip(x) {
-            *out = x / (1.0 + exp(-x));
+            *out = element::silu(*x);
         }
     }
 }
