@@ -199,10 +199,11 @@ fn overload(
     // Streams come over a while, as people do, so that the engine knows how long its steps take.
     let accepted = shipped.open_over(offered, time)?;
     shipped.ages.clear();
-    shipped.play(time)?;
+    // Who was refused tries again while the others are measured.
+    let accepted = shipped.open_over(offered - accepted, time)?;
     let refusal = shipped.refusal.take();
     let shipped = shipped.finish();
-    let mut alone = Rig::start(name, load, &limits)?;
+    let mut alone = Rig::start(name, load, &all_admitted())?;
     alone.open_over(accepted, time)?;
     alone.ages.clear();
     alone.play(time)?;
@@ -314,16 +315,15 @@ impl<'c> Rig<'c> {
         let mut out = Vec::new();
         while Instant::now() < until {
             let now_us = self.now_us();
+            let mut frames = 0;
             for playing in &mut self.streams {
-                let (begun, mut frames) = (Instant::now(), 0);
                 while let Some(arrival) = playing.due(self.load, now_us)? {
                     self.engine.push(playing.name, arrival)?;
                     frames += 1;
                 }
-                if frames > 0 {
-                    let read_us = begun.elapsed().as_micros() as u64;
-                    self.engine.note_reading(frames, read_us);
-                }
+            }
+            if frames > 0 {
+                self.engine.note_reading(frames, self.now_us() - now_us);
             }
             let served = self.engine.step(&clock, &mut out)?;
             out.clear();

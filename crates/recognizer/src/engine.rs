@@ -30,7 +30,7 @@ pub use contract::{Arrival, FrameAge, Limits, Output, Overload, Pace, Stats, Str
 pub use run::{Clock, Command, EngineThread, Health, Notice, Refused, Ticket};
 
 use crate::model::{Hop, Model, ModelError, ModelSpec};
-use batch::{Candidate, ReadingTime, StepTimes};
+use batch::{Candidate, FrameCosts, StepTimes};
 use stream::{Mark, Stream};
 
 /// Time between two frames a model sees, µs.
@@ -43,7 +43,7 @@ pub struct Engine {
     slots: Vec<Slot>,
     free: Vec<u32>,
     times: StepTimes,
-    reading: ReadingTime,
+    costs: FrameCosts,
     stats: Stats,
     ages: Vec<FrameAge>,
     log_probs: Vec<Vec<f32>>,
@@ -62,7 +62,7 @@ impl Engine {
             slots: Vec::new(),
             free: Vec::new(),
             times: StepTimes::default(),
-            reading: ReadingTime::default(),
+            costs: FrameCosts::default(),
             stats: Stats::default(),
             ages: Vec::new(),
             log_probs: vec![Vec::new(); limits.batch],
@@ -100,8 +100,8 @@ impl Engine {
             return Err(Overload::Slots { slots: self.limits.slots });
         }
         let (streams, hop) = (self.stats.streams + 1, self.spec().hop_frames);
-        let reading_us = self.reading.predict(streams * hop, self.limits.reading);
-        let step_us = self.times.predict(streams, self.limits.batch) + reading_us;
+        let step_us = self.times.predict(streams, self.limits.batch)
+            + self.costs.predict(streams * hop, self.limits.reading);
         let hop_us = hop as u64 * FRAME_US;
         let late = step_us as f64 > hop_us as f64 * self.limits.load;
         // One stream is always served: only serving shows whether steps are still that slow.
@@ -129,7 +129,17 @@ impl Engine {
     /// Notes how long it took to read so many frames before they were pushed, µs: that time is not
     /// there for steps, and counts when a stream asks to be taken.
     pub fn note_reading(&mut self, frames: usize, time_us: u64) {
-        self.reading.add(frames, time_us);
+        self.costs.reading.add(frames, time_us);
+    }
+
+    /// Notes how long it took to push so many frames, µs: the engine has no clock then.
+    pub fn note_pushing(&mut self, frames: usize, time_us: u64) {
+        self.costs.pushing.add(frames, time_us);
+    }
+
+    /// Notes how long it took to pass on what the last step told, µs.
+    pub fn note_telling(&mut self, time_us: u64) {
+        self.costs.telling.add(0, time_us);
     }
 
     /// Marks the end of what was pushed so far: everything before it becomes final. `next_seq`
@@ -211,7 +221,11 @@ impl Engine {
         out: &mut Vec<Output>,
     ) -> Result<usize, ModelError> {
         let begun_us = clock();
-        let mut served = self.gather(begun_us);
+        let (mut served, sensed) = self.gather(begun_us);
+        let sensed_us = clock();
+        if sensed > 0 {
+            self.costs.sensing.add(sensed, sensed_us.saturating_sub(begun_us));
+        }
         let mut hops: Vec<Hop<'_>> = Vec::with_capacity(served.len());
         for ((_, stream), log_probs) in served.iter_mut().zip(&mut self.log_probs) {
             log_probs.clear();
@@ -225,20 +239,34 @@ impl Engine {
         if rows > 0 {
             self.stats.steps += 1;
             self.stats.rows += rows as u64;
-            self.stats.step_us += now_us.saturating_sub(begun_us);
-            self.times.add(rows, now_us.saturating_sub(begun_us));
+            self.stats.step_us += now_us.saturating_sub(sensed_us);
+            self.times.add(rows, now_us.saturating_sub(sensed_us));
         }
+        let steps = served.len();
+        self.tell(served, [begun_us, now_us], clock, out);
+        Ok(steps)
+    }
+
+    /// Decodes what the model said of those streams, tells it, and puts them back in their slots.
+    /// `begun_us` and `computed_us`: when the step began, and when the model was done.
+    fn tell(
+        &mut self,
+        served: Vec<(StreamRef, Box<Stream>)>,
+        [begun_us, computed_us]: [u64; 2],
+        clock: &dyn Fn() -> u64,
+        out: &mut Vec<Output>,
+    ) {
         let classes = self.model.spec().classes();
         let told = out.len();
-        let steps = served.len();
+        let (mut frames, mut told_us) = (0, computed_us);
         self.ages.clear();
         for ((name, mut stream), log_probs) in served.into_iter().zip(&self.log_probs) {
-            self.stats.frames_out += stream.rows() as u64;
-            let age_us = stream.oldest_us().map_or(0, |oldest| now_us.saturating_sub(oldest));
+            frames += stream.rows();
+            let age_us = stream.oldest_us().map_or(0, |oldest| computed_us.saturating_sub(oldest));
             self.stats.worst_age_us = self.stats.worst_age_us.max(age_us);
             let arrived_us = stream.arrived_us();
-            stream.decode(name, log_probs, classes, now_us, out);
-            let (computed_us, told_us) = (now_us, clock());
+            stream.decode(name, log_probs, classes, computed_us, out);
+            told_us = clock();
             self.ages.extend(arrived_us.map(|(oldest_us, newest_us)| FrameAge {
                 oldest_us,
                 newest_us,
@@ -248,22 +276,28 @@ impl Engine {
             }));
             self.slots[name.slot as usize].stream = Some(stream);
         }
+        self.stats.frames_out += frames as u64;
+        if frames > 0 {
+            self.costs.telling.add(frames, told_us.saturating_sub(computed_us));
+        }
         let is_final = |output: &&Output| match output {
             Output::Caption { caption, .. } => caption.is_final,
             Output::Done { .. } | Output::Flushed { .. } | Output::Idle { .. } => false,
         };
         self.stats.finals += out[told..].iter().filter(is_final).count() as u64;
-        Ok(steps)
     }
 
-    /// Lifts the streams of the next step out of their slots, their hops filled.
-    fn gather(&mut self, now_us: u64) -> Vec<(StreamRef, Box<Stream>)> {
+    /// Lifts the streams of the next step out of their slots, their hops filled; and how many
+    /// frames came into hops, those of other streams too.
+    fn gather(&mut self, now_us: u64) -> (Vec<(StreamRef, Box<Stream>)>, usize) {
         let hop = self.model.spec().hop_frames;
-        let mut ready = Vec::new();
+        let (mut ready, mut sensed) = (Vec::new(), 0);
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(stream) = slot.stream.as_deref_mut() else { continue };
             stream.expire(now_us, self.limits.idle_us);
+            let rows = stream.rows();
             self.stats.dropped_stale += stream.fill(hop, now_us, self.limits.stale_us);
+            sensed += stream.rows() - rows;
             if stream.is_ready(hop) {
                 let budget_us = match stream.pace() {
                     Pace::Live => self.limits.live_budget_us,
@@ -279,6 +313,6 @@ impl Engine {
             let name = StreamRef { slot: index as u32, generation: slot.generation };
             slot.stream.take().map(|stream| (name, stream))
         };
-        chosen.into_iter().filter_map(lift).collect()
+        (chosen.into_iter().filter_map(lift).collect(), sensed)
     }
 }

@@ -70,24 +70,45 @@ impl StepTimes {
     }
 }
 
-/// How long it takes to read one frame: to decode a picture, say. Old frames fade.
+/// What a frame costs outside the model, by what is done with it.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ReadingTime {
+pub(super) struct FrameCosts {
+    /// To read it: to decode a picture, say.
+    pub(super) reading: FrameTime,
+    /// To queue it.
+    pub(super) pushing: FrameTime,
+    /// To find it among the streams and take its features.
+    pub(super) sensing: FrameTime,
+    /// To decode what the model says of it, and to tell that.
+    pub(super) telling: FrameTime,
+}
+
+impl FrameCosts {
+    /// The time that so many frames will take of the engine's, µs, where that share of the time
+    /// they take to read is.
+    pub(super) fn predict(&self, frames: usize, reading_share: f64) -> u64 {
+        let own = self.pushing.each() + self.sensing.each() + self.telling.each();
+        (frames as f64 * (self.reading.each() * reading_share + own)).round() as u64
+    }
+}
+
+/// How long one frame takes. Old frames fade.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FrameTime {
     frames: f64,
     time: f64,
 }
 
-impl ReadingTime {
-    /// So many frames took that long to read, µs.
+impl FrameTime {
+    /// So many frames took that long, µs.
     pub(super) fn add(&mut self, frames: usize, time_us: u64) {
         self.frames = self.frames * MEMORY + frames as f64;
         self.time = self.time * MEMORY + time_us as f64;
     }
 
-    /// That share of the time that so many frames will take, µs; 0 before the first measurement.
-    pub(super) fn predict(&self, frames: usize, share: f64) -> u64 {
-        let each = if self.frames > 0.0 { self.time / self.frames } else { 0.0 };
-        (frames as f64 * each * share).round() as u64
+    /// Time of one frame, µs; 0 before the first measurement.
+    fn each(&self) -> f64 {
+        if self.frames > 0.0 { self.time / self.frames } else { 0.0 }
     }
 }
 
@@ -96,17 +117,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reading_times_are_means_that_fade() {
-        let mut reading = ReadingTime::default();
-        assert_eq!(reading.predict(10, 1.0), 0);
-        reading.add(4, 400);
-        assert_eq!(reading.predict(10, 1.0), 1_000);
-        assert_eq!(reading.predict(10, 0.25), 250);
+    fn frame_costs_are_means_that_fade() {
+        let mut costs = FrameCosts::default();
+        assert_eq!(costs.predict(10, 1.0), 0);
+        costs.reading.add(4, 400);
+        assert_eq!(costs.predict(10, 1.0), 1_000);
+        assert_eq!(costs.predict(10, 0.25), 250);
         for _ in 0..500 {
-            reading.add(2, 20);
+            costs.reading.add(2, 20);
         }
-        let later = reading.predict(10, 1.0);
+        let later = costs.predict(10, 1.0);
         assert!((99..=101).contains(&later), "{later}");
+        costs.pushing.add(10, 20);
+        costs.sensing.add(10, 300);
+        costs.telling.add(10, 4_000);
+        assert_eq!(costs.predict(10, 0.0), 4_320, "all that is done with a frame counts");
     }
 
     fn ready(list: &[(usize, u64, u64)]) -> Vec<Candidate> {

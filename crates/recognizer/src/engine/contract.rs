@@ -24,8 +24,8 @@ pub struct Limits {
     pub upload_budget_us: u64,
     /// A stream that gets nothing for so long is finished, and said to be idle, µs.
     pub idle_us: u64,
-    /// Share of the time between hops that steps, and the reading of frames, may take before live
-    /// streams are refused.
+    /// Share of the time between hops that may be taken by steps and all that is done with frames
+    /// before and after them; past it, live streams are refused.
     pub load: f64,
     /// Share of the time that reading frames takes which is lost for steps: all of it where every
     /// core has an engine, less where other cores read.

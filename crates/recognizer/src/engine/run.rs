@@ -251,6 +251,7 @@ impl<T: FnMut(Notice)> Server<T> {
         let mut out = Vec::new();
         self.shared.lock().step_since_us = Some(clock());
         let served = self.engine.step(&|| clock(), &mut out)?;
+        let stepped_us = clock();
         self.meter.note(self.engine.ages());
         let mut shared = self.shared.lock();
         let worst_age_us = shared.stats.worst_age_us;
@@ -262,6 +263,9 @@ impl<T: FnMut(Notice)> Server<T> {
             let name = output.stream();
             let Some(ticket) = self.tickets.get(&name).copied() else { continue };
             (self.tell)(Notice::Said(ticket, output));
+        }
+        if served > 0 {
+            self.engine.note_telling(clock().saturating_sub(stepped_us));
         }
         Ok(served)
     }
@@ -278,10 +282,13 @@ impl<T: FnMut(Notice)> Server<T> {
                 let _ = reply.send(answer);
             }
             Command::Frames { ticket, arrivals, read_us } => {
-                self.engine.note_reading(arrivals.len(), read_us);
+                let frames = arrivals.len();
+                self.engine.note_reading(frames, read_us);
                 let Some(name) = self.names.get(&ticket).copied() else { return };
                 let push = |arrival| self.engine.push(name, arrival);
-                if let Err(overload) = arrivals.into_iter().try_for_each(push) {
+                let pushed = arrivals.into_iter().try_for_each(push);
+                self.engine.note_pushing(frames, (self.clock)().saturating_sub(now_us));
+                if let Err(overload) = pushed {
                     self.forget(ticket);
                     (self.tell)(Notice::Refused(ticket, overload));
                 }

@@ -248,6 +248,10 @@ fn frames_that_take_long_to_read_leave_room_for_fewer_streams() {
     assert_eq!(refused, Err(Overload::Time { step_us: 240_000, hop_us: 4 * FRAME_US }));
     rig.engine.limits.reading = 0.5;
     assert!(rig.engine.open(2, Pace::Live, 0).is_ok(), "other cores read half of it");
+    // Time between steps is the engine's own: 15 ms a frame more, for three streams of four frames.
+    rig.engine.note_pushing(10, 150_000);
+    let refused = rig.engine.open(3, Pace::Live, 0);
+    assert_eq!(refused, Err(Overload::Time { step_us: 360_000, hop_us: 4 * FRAME_US }));
 }
 
 #[test]
@@ -274,7 +278,8 @@ fn too_many_streams_are_refused() {
     rig.open(Pace::Live);
     assert_eq!(rig.engine.open(1, Pace::Live, 0), Err(Overload::Slots { slots: 2 }));
 
-    // A model that takes 60 ms a stream, with 133 ms between hops.
+    // With 133 ms between the two-frame hops of a stream, the clock goes on by 60 ms at each look:
+    // a stream's features, its model and its telling take as long each.
     let mut rig = Rig::new(toy(2), Limits::default());
     let stream = rig.open(Pace::Live);
     for (seq, frame) in frames(&[(Shows::Right, 40)]).iter().enumerate() {
@@ -284,7 +289,7 @@ fn too_many_streams_are_refused() {
     let slow = || now.replace(now.get() + 60_000);
     while rig.engine.step(&slow, &mut rig.out).expect("a step") > 0 {}
     let refused = rig.engine.open(1, Pace::Live, 0);
-    assert_eq!(refused, Err(Overload::Time { step_us: 120_000, hop_us: 133_334 }));
+    assert_eq!(refused, Err(Overload::Time { step_us: 360_000, hop_us: 133_334 }));
     assert!(rig.engine.open(1, Pace::Upload, 0).is_ok(), "uploads wait their turn");
     assert_eq!(rig.engine.stats().refused, 1);
 }
