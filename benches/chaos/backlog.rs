@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use futures::future::try_join_all;
 use projector::Store;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -32,8 +33,17 @@ const START_S: f64 = 20.0;
 /// Longest rebuild of what a load has left.
 const REBUILT_WITHIN: Duration = Duration::from_secs(60);
 
+/// Roles that stand before a backlog, in one process or each in its own.
+const TOGETHER: &[&str] = &["api,decider,projector,reactor"];
+const APART: &[&str] = &["decider", "projector", "api", "reactor"];
+
 /// So many events that no table holds yet.
-pub(super) async fn run(signcall: &Path, events: usize, run: &mut Run) -> anyhow::Result<()> {
+pub(super) async fn run(
+    signcall: &Path,
+    events: usize,
+    random: &mut StdRng,
+    run: &mut Run,
+) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("signcall-backlog-").tempdir()?;
     let data = folder.path();
     let secrets = Secrets::init(&data.join("secrets"))?;
@@ -47,12 +57,10 @@ pub(super) async fn run(signcall: &Path, events: usize, run: &mut Run) -> anyhow
     drop((log, vault));
     released(data).await?;
     run.step(format!("a log of {} commits", end.get()));
-    let (data_shown, address) = (data.display().to_string(), free_address()?.to_string());
-    let roles = "api,decider,projector,reactor";
-    let arguments = ["serve", "--data", &data_shown, "--roles", roles, "--listen", &address];
+    let processes = if random.random_bool(0.5) { TOGETHER } else { APART };
     let begun = Instant::now();
-    let arguments = arguments.map(str::to_owned).to_vec();
-    let server = Server::start(signcall, arguments, data, "serve").await?;
+    let starting = processes.iter().map(|roles| start(signcall, data, roles));
+    let servers = try_join_all(starting).await?;
     run.served = Some(begun.elapsed());
     let store = Store::open(&url("tables.db")).await?;
     ensure!(store.wait_for(end, CAUGHT_UP_WITHIN).await?, "the tables do not come to {end}");
@@ -60,13 +68,24 @@ pub(super) async fn run(signcall: &Path, events: usize, run: &mut Run) -> anyhow
     store.close().await;
     run.tables = Some(took);
     run.figure("events_per_s", (end.get() as f64 / took.as_secs_f64()).round());
-    let memory_mb = memory_mb(server.pid().context("the server has ended")?, "VmHWM")?;
-    run.figure("memory_mb", memory_mb);
-    run.holds(memory_mb <= MEMORY_MAX_MB, || format!("catching up takes {memory_mb} MB"));
+    for (roles, server) in processes.iter().zip(&servers) {
+        let memory_mb = memory_mb(server.pid().context("the server has ended")?, "VmHWM")?;
+        run.figure(&format!("memory_mb_of_{roles}"), memory_mb);
+        run.holds(memory_mb <= MEMORY_MAX_MB, || {
+            format!("catching up takes {memory_mb} MB of {roles}")
+        });
+    }
     let bound = START_S + PER_MILLION_S * end.get() as f64 / 1e6;
     let took_s = took.as_secs_f64();
     run.holds(took_s <= bound, || format!("{took_s:.1} s for {} events", end.get()));
     Ok(())
+}
+
+async fn start(signcall: &Path, data: &Path, roles: &str) -> anyhow::Result<Server> {
+    let (data_shown, address) = (data.display().to_string(), free_address()?.to_string());
+    let arguments = ["serve", "--data", &data_shown, "--roles", roles, "--listen", &address];
+    let arguments = arguments.map(str::to_owned).to_vec();
+    Server::start(signcall, arguments, data, roles).await
 }
 
 /// `signcall replay` beside the working server: the tables are exchanged under a load.

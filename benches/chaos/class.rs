@@ -35,6 +35,7 @@ pub(super) enum Way {
 pub(super) enum Own {
     DiskFull,
     LogFull,
+    PostgresFull,
     TornTail,
     BitFlip,
     StaleFiles,
@@ -56,7 +57,7 @@ const ON_NATS: Setup = Setup::Spread;
 const ON_POSTGRES: Setup = Setup::SpreadOnPostgres;
 
 /// All of them.
-pub const CLASSES: [Class; 31] = [
+pub const CLASSES: [Class; 33] = [
     spread("kill-api", "F1", "kill -9 of an API process", ON_NATS, |dice| {
         plot(Fault::Kill(one(&APIS, dice)), 0..500, dice)
     }),
@@ -165,6 +166,7 @@ pub const CLASSES: [Class; 31] = [
         Own::DiskFull,
     ),
     own("log-full", "F12", "the disk of nats-server is full", Own::LogFull),
+    own("postgres-full", "F14", "the disk of PostgreSQL is full", Own::PostgresFull),
     own(
         "torn-tail",
         "F21 F24",
@@ -186,6 +188,9 @@ pub const CLASSES: [Class; 31] = [
     own("model-damaged", "F32", "a model's files are cut or changed", Own::ModelDamaged),
     own("wrong-worker", "F33", "a worker hands in captions that nobody signed", Own::WrongWorker),
     own("files-run-out", "F35", "more connections than file descriptors", Own::FilesRunOut),
+    spread("memory-out", "F34", "a process gets no more memory", ON_NATS, |dice| {
+        plot(Fault::Starve(one(&PROCESSES, dice)), 1000..5000, dice)
+    }),
     own("smuggling", "F40", "requests that two parsers could read in two ways", Own::Smuggling),
 ];
 

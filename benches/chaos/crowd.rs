@@ -35,6 +35,10 @@ const AT_ONCE: usize = 50;
 /// The server is told to wait so long for them, in s; and how much later they are gone.
 const HEAD_TIMEOUT_S: u64 = 2;
 const CLOSED_WITHIN: Duration = Duration::from_secs(15);
+/// Connections that take memory, and of what size each.
+const HELD_ONES: usize = 400;
+const BODY_BYTES: usize = 16 * 1024;
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 /// Sockets whose readers never read.
 const DEAF_ONES: usize = 100;
 /// What is said to them.
@@ -108,6 +112,27 @@ async fn closed_after(
     let read = stream.read_to_end(&mut rest);
     let _closed = timeout(CLOSED_WITHIN * 2, read).await.context("it is never closed")?;
     Ok(begun.elapsed())
+}
+
+/// Connections to an API process, each with a body that never ends: they need memory. Fewer, where it
+/// ends over that.
+pub(super) async fn hold(address: SocketAddr) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    let head = format!(
+        "POST /api/v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{{",
+        BODY_BYTES + 2
+    );
+    for _ in 0..HELD_ONES {
+        let Ok(mut stream) = TcpStream::connect(address).await else { break };
+        let body = [head.as_bytes(), &[b' '; BODY_BYTES]].concat();
+        // It is not read where nothing is left to read it into.
+        if !matches!(timeout(WRITTEN_WITHIN, stream.write_all(&body)).await, Ok(Ok(()))) {
+            break;
+        }
+        held.push(stream);
+    }
+    held
 }
 
 /// A hundred sockets that never read: the room speaks on, and the memory for them is bounded.

@@ -55,6 +55,8 @@ impl Drop for Disk {
     fn drop(&mut self) {
         // What fails here can only leave a mount behind.
         let _unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        // Whoever worked in the folder could not remove it, as long as something was mounted there.
+        let _removed = std::fs::remove_dir(&self.0);
     }
 }
 

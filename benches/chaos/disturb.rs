@@ -12,6 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::{Instant, sleep};
 
 use super::check;
+use super::crowd;
 use super::fault::{Fault, some};
 use super::load::{Acked, Load, Pace};
 use super::run::Run;
@@ -86,12 +87,21 @@ impl Story {
         random: &mut StdRng,
         run: &mut Run,
     ) -> anyhow::Result<Instant> {
+        let mut held = Vec::new();
         for fault in &plot.faults {
             sleep(Duration::from_millis(random.random_range(BEGINS_MS))).await;
             run.step(fault.tell());
             fault.begin(&mut self.world).await?;
+            if let Fault::Starve(kind) = fault
+                && let Some(address) = self.world.address(*kind)
+            {
+                held.extend(crowd::hold(address).await);
+            }
         }
         sleep(plot.lasts).await;
+        if plot.faults.iter().any(|fault| matches!(fault, Fault::Starve(_))) {
+            run.figure("ended_themselves", self.world.ended()?.len());
+        }
         let healing = Instant::now();
         run.step("end of the fault");
         let (first, then): (Vec<Fault>, Vec<Fault>) =

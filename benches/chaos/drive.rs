@@ -107,10 +107,11 @@ impl Course {
             Own::Worker => signing::run(signcall, dice, run).await,
             Own::DiskFull => full::run(Setup::AllInOne, signcall, dice, run).await,
             Own::LogFull => full::run(Setup::OnNats, signcall, dice, run).await,
+            Own::PostgresFull => full::postgres(signcall, dice, run).await,
             Own::TornTail => damage::run(Damage::Tail, signcall, dice, run).await,
             Own::BitFlip => damage::run(Damage::Bit, signcall, dice, run).await,
             Own::StaleFiles => damage::run(Damage::Stale, signcall, dice, run).await,
-            Own::Backlog => backlog::run(signcall, self.backlog, run).await,
+            Own::Backlog => backlog::run(signcall, self.backlog, dice, run).await,
             Own::Rebuild => backlog::rebuild(signcall, dice, run).await,
             Own::SlowReaders => crowd::slow_readers(signcall, run).await,
             Own::Slowloris => crowd::slowloris(signcall, dice, run).await,
@@ -130,6 +131,7 @@ impl Class {
             Way::Spread(setup, _) => (true, setup == Setup::SpreadOnPostgres, false),
             Way::Own(Own::Worker | Own::WrongWorker) => (true, false, false),
             Way::Own(Own::LogFull) => (true, false, true),
+            Way::Own(Own::PostgresFull) => (true, true, true),
             Way::Own(Own::DiskFull) => (false, false, true),
             Way::Own(
                 Own::TornTail

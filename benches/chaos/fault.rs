@@ -25,6 +25,8 @@ pub(super) enum Fault {
     KillAll,
     /// Stopped by SIGSTOP, and let go on at the end.
     Stop(Kind),
+    /// It gets no more memory than it has, and is started again at the end.
+    Starve(Kind),
     /// Connections of this one to its server are reset and refused.
     Cut(Kind),
     /// They stay and carry nothing.
@@ -48,6 +50,7 @@ impl Fault {
             Self::Kill(kind) => format!("kill {}", kind.name()),
             Self::KillAll => "kill everything".to_owned(),
             Self::Stop(kind) => format!("stop {}", kind.name()),
+            Self::Starve(kind) => format!("give no more memory to {}", kind.name()),
             Self::Cut(kind) => format!("cut the link of {}", kind.name()),
             Self::Silence(kind) => format!("silence the link of {}", kind.name()),
             Self::Slow(kind) => format!("slow down the link of {}", kind.name()),
@@ -65,6 +68,7 @@ impl Fault {
         match self {
             Self::Kill(kind)
             | Self::Stop(kind)
+            | Self::Starve(kind)
             | Self::Cut(kind)
             | Self::Silence(kind)
             | Self::Slow(kind)
@@ -85,6 +89,7 @@ impl Fault {
                 Ok(())
             }
             Self::Stop(kind) => world.signal(kind, Signal::STOP),
+            Self::Starve(kind) => world.starve(kind),
             Self::Cut(kind) => world.link(kind, Mode::Cut),
             Self::Silence(kind) => world.link(kind, Mode::Silent),
             Self::Slow(kind) => world.link(kind, SLOW),
@@ -100,7 +105,7 @@ impl Fault {
 
     pub(super) async fn end(self, world: &mut World) -> anyhow::Result<()> {
         match self {
-            Self::Kill(kind) => world.restart(kind).await,
+            Self::Kill(kind) | Self::Starve(kind) => world.restart(kind).await,
             Self::KillAll => {
                 for kind in everything(world) {
                     world.restart(kind).await?;
@@ -121,7 +126,7 @@ impl Fault {
     pub(super) fn ends_first(self) -> bool {
         match self {
             Self::Kill(kind) => kind.is_service(),
-            Self::KillAll => false,
+            Self::KillAll | Self::Starve(_) => false,
             Self::Stop(_)
             | Self::Cut(_)
             | Self::Silence(_)

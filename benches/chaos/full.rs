@@ -11,6 +11,7 @@ use hyper::{Method, StatusCode};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use serde_json::json;
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::check;
@@ -25,6 +26,8 @@ use crate::http::{Connection, request};
 const DISK_MB: u32 = 32;
 /// Of nats-server: it sets aside what frames may take, and not more than three quarters.
 const NATS_DISK_MB: u32 = 3000;
+/// Of PostgreSQL, which takes a third of it empty.
+const POSTGRES_DISK_MB: u32 = 160;
 /// Until the first refusal.
 const FULL_WITHIN: Duration = Duration::from_secs(60);
 /// By itself; else the server of the streams is started again, as an operator would.
@@ -69,6 +72,51 @@ pub(super) async fn run(
             run.holds(setup != Setup::AllInOne, || "it does not heal by itself".to_owned());
             world.restart(Kind::NatsServer).await.context("after the disk was full")?;
             run.step("nats-server started again");
+            (&mut probing).await?
+        }
+    };
+    drop(probing);
+    (run.served, run.tables) = (Some(served), Some(tables));
+    check::conclude(&mut world, load, run).await
+}
+
+/// A run with PostgreSQL's disk: it holds tables and vault, and the log is elsewhere.
+pub(super) async fn postgres(
+    signcall: &Path,
+    random: &mut StdRng,
+    run: &mut Run,
+) -> anyhow::Result<()> {
+    let extra = Extra { postgres_disk_mb: Some(POSTGRES_DISK_MB), ..Extra::default() };
+    let mut world = World::start_with(Setup::SpreadOnPostgres, signcall, 0, &extra).await?;
+    let load = Load::start(&world, 0, usize::MAX / 2, Pace::STEADY);
+    load.acknowledged(20).await?;
+    let free = random.random_range(0..300_000);
+    let filler = world.disk()?.fill(free)?;
+    run.step(format!("the disk has {free} bytes left"));
+    sleep(Duration::from_millis(random.random_range(1000..8000))).await;
+    let read = ask(&world, Method::GET, 0).await;
+    run.step(format!("a read is answered with {read:?}"));
+    let table =
+        "CREATE TABLE too_much AS SELECT repeat(n::text, 99) FROM generate_series(1, 9999) n";
+    let written = match PgConnection::connect(&world.tables_url()).await {
+        Ok(mut connection) => connection.execute(table).await.map(|_done| ()),
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(()) => run.verdict.breaks("PostgreSQL's disk is not full".to_owned()),
+        Err(error) => run.step(format!("PostgreSQL says {error}")),
+    }
+    std::fs::remove_file(filler)?;
+    run.step("room again");
+    let addresses = world.addresses.clone();
+    let mut probing = Box::pin(probe(&load, &addresses));
+    let back = timeout(BACK_WITHIN, &mut probing).await;
+    run.figure("restarts_of_postgres", u64::from(back.is_err()));
+    let (served, tables) = match back {
+        Ok(back) => back?,
+        Err(_) => {
+            world.restart(Kind::Postgres).await.context("after the disk was full")?;
+            run.step("PostgreSQL started again");
             (&mut probing).await?
         }
     };

@@ -17,6 +17,8 @@ pub(super) struct Extra {
     pub(super) arguments: Vec<&'static str>,
     /// The size of the disk under the log.
     pub(super) disk_mb: Option<u32>,
+    /// The size of the disk under PostgreSQL.
+    pub(super) postgres_disk_mb: Option<u32>,
     /// How many files a process may have open.
     pub(super) files: Option<u32>,
 }

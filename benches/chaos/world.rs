@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use projector::testing::{PrivatePostgres, find_postgres};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use sqlx::{Connection as _, PgConnection};
 use streams::Log;
 use streams::log::embedded;
@@ -42,10 +42,10 @@ pub(super) struct World {
     pub(super) population: Population,
     pub(super) processes: Vec<(Kind, Server)>,
     links: Vec<(Kind, Proxy)>,
-    /// The small file system of data folder or streams, where there is one: it goes before its folder.
+    postgres: Option<PrivatePostgres>,
+    /// The small file system of data folder, streams or database, where there is one.
     disk: Option<Disk>,
     nats: Option<NatsServer>,
-    postgres: Option<PrivatePostgres>,
     /// Connections that leave no place for others.
     crowd: Vec<PgConnection>,
     /// The database of tables and vault, as the processes and as the rig reach it.
@@ -126,7 +126,11 @@ impl World {
         }
         if self.setup == Setup::SpreadOnPostgres {
             let programs = find_postgres().context("there is no PostgreSQL")?;
-            let postgres = PrivatePostgres::start(programs).await?;
+            let folder = PrivatePostgres::folder()?;
+            if let Some(mb) = extra.postgres_disk_mb {
+                self.disk = Some(Disk::mount(&folder, mb)?);
+            }
+            let postgres = PrivatePostgres::start_in(programs, folder).await?;
             let server = SocketAddr::from(([127, 0, 0, 1], postgres.port()));
             let link = Proxy::start(server, seed).await?;
             let direct = postgres.database().await?;
@@ -202,6 +206,13 @@ impl World {
             Some((_, direct)) => direct.clone(),
             None => format!("sqlite:{}", self.data().join(file).display()),
         }
+    }
+
+    /// Where an API process answers.
+    pub(super) fn address(&self, kind: Kind) -> Option<SocketAddr> {
+        let apis = [Kind::Api, Kind::SecondApi];
+        let place = apis.iter().position(|api| *api == kind)?;
+        self.addresses.get(place).copied()
     }
 
     /// The log, beside the running processes.
@@ -298,14 +309,24 @@ impl World {
 
     /// Sends a signal, such as SIGSTOP.
     pub(super) fn signal(&mut self, kind: Kind, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid(kind)?, signal)?)
+    }
+
+    /// Gives a process no more memory than it has.
+    pub(super) fn starve(&mut self, kind: Kind) -> anyhow::Result<()> {
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        prlimit(Some(self.pid(kind)?), Resource::Data, none)?;
+        Ok(())
+    }
+
+    fn pid(&mut self, kind: Kind) -> anyhow::Result<Pid> {
         let pid = match kind {
             Kind::NatsServer => self.nats()?.pid(),
             Kind::Postgres => bail!("PostgreSQL is many processes"),
             _ => self.process(kind)?.pid(),
         };
         let pid = pid.with_context(|| format!("the {} does not run", kind.name()))?;
-        let pid = Pid::from_raw(i32::try_from(pid)?).context("no process has the number 0")?;
-        Ok(kill_process(pid, signal)?)
+        Pid::from_raw(i32::try_from(pid)?).context("no process has the number 0")
     }
 
     /// What the link of a process to NATS, or all links to PostgreSQL, do from now on.

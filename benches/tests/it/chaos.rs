@@ -54,8 +54,8 @@ const KILLS: &str = "kill-api,kill-projector,kill-decider,kill-nats";
 const POSTGRES: &str =
     "kill-postgres,kill-all,postgres-restart,postgres-partition,postgres-crowded";
 const LINKS: &str = "stop,stop-writer,partition,partition-all,slow-log,reset-mid-ack,clock";
-const DISKS: &str = "disk-full,log-full,torn-tail,bit-flip,stale-files";
-const WORK: &str = "worker,wrong-worker,model-damaged,backlog,rebuild";
+const DISKS: &str = "disk-full,log-full,postgres-full,torn-tail,bit-flip,stale-files";
+const WORK: &str = "worker,wrong-worker,model-damaged,backlog,rebuild,memory-out";
 const CROWDS: &str = "slow-readers,slowloris,login-flood,files-run-out,smuggling";
 
 fn classes_hold(test: &str, names: &str) {

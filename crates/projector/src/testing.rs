@@ -61,8 +61,17 @@ impl PrivatePostgres {
 
     /// Starts a server of its own, and waits until it answers.
     pub async fn start(programs: PathBuf) -> io::Result<Self> {
+        Self::start_in(programs, Self::folder()?).await
+    }
+
+    /// An empty folder for a server.
+    pub fn folder() -> io::Result<PathBuf> {
         let made = unprivileged("mktemp").args(["-d", "-t", "signcall-pg-XXXXXX"]).output()?;
-        let folder = PathBuf::from(String::from_utf8_lossy(&made.stdout).trim());
+        Ok(PathBuf::from(String::from_utf8_lossy(&made.stdout).trim()))
+    }
+
+    /// The same in this folder, which everybody may write in, and which goes with the server.
+    pub async fn start_in(programs: PathBuf, folder: PathBuf) -> io::Result<Self> {
         let data = folder.join("data");
         let initialized = unprivileged(programs.join("initdb"))
             .args(["--no-sync", "--auth=trust", "--username=signcall", "--encoding=UTF8"])
