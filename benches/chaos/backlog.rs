@@ -33,9 +33,9 @@ const START_S: f64 = 20.0;
 /// Longest rebuild of what a load has left.
 const REBUILT_WITHIN: Duration = Duration::from_secs(60);
 
-/// Roles that stand before a backlog, in one process or each in its own.
+/// Roles that stand before a backlog: in one process, or in two, as an embedded log lets them be.
 const TOGETHER: &[&str] = &["api,decider,projector,reactor"];
-const APART: &[&str] = &["decider", "projector", "api", "reactor"];
+const APART: &[&str] = &["projector", "api,decider,reactor"];
 
 /// So many events that no table holds yet.
 pub(super) async fn run(
