@@ -22,8 +22,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vault::{Secrets, Vault};
 
-/// How long a block stays in memory alone.
-const KEPT_BACK: Duration = Duration::from_millis(200);
+/// How long a block stays in memory alone: longer than a kill may be late on a busy machine.
+const KEPT_BACK: Duration = Duration::from_secs(1);
 
 /// How long an append seems to take: commands gather meanwhile, as with a real one.
 const APPEND_SEEMS: Duration = Duration::from_millis(2);
