@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use events::command::Stamp;
-use events::room::RoomEvent;
+use events::room::{Admission, RoomEvent};
 use events::state::Touched;
 use events::stored::StoredEvent;
 use events::{Event, Personal, State, Timestamp};
@@ -93,7 +93,12 @@ fn check(state: &State) {
     for (id, room) in state.rooms.iter() {
         assert!(users.contains(&room.owner), "rooms go with their owners");
         assert_eq!(state.rooms.by_code(room.code).map(|(id, _)| id), Some(id));
-        assert!(room.participants.len() <= 5, "nobody comes into a full room");
+        // Those whom somebody sent back to the lobby find a place there, however many there are.
+        let there =
+            |admission| room.participants.iter().filter(move |(_, p)| p.admission == admission);
+        assert!(there(Admission::Admitted).count() <= 5, "nobody comes into a full room");
+        let waiting = there(Admission::Waiting).filter(|(user, _)| !room.sent_back.contains(user));
+        assert!(waiting.count() <= 5, "nobody waits in a full lobby");
         for user in room.participants.keys() {
             assert!(users.contains(user), "participants are users");
             assert!(state.rooms.of_member(*user).any(|(of, _)| of == id));
